@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from schemas.fields import ArmId, Duration, Label, NonNegative, Positive, Route, Unit
 
@@ -158,7 +158,9 @@ class RewardSpec(_Strict, frozen=True):
 class DriftSpec(_Strict, frozen=True):
     """ADWIN per arm and metric (Bifet and Gavaldà 2007)."""
 
-    on: Annotated[list[DriftMetric], Meta(max_length=4)] = ["quality", "cost", "latency"]
+    on: Annotated[list[DriftMetric], Meta(max_length=4)] = field(
+        default_factory=lambda: ["quality", "cost", "latency"]
+    )
     delta: Confidence = 0.002
     """The confidence of a drift: lower means fewer false alarms and later true ones."""
     warning_delta: Confidence = 0.02
