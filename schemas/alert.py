@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from schemas.fields import ArmId, Route
+from schemas.fields import ArmId, EpochMs, Route
 
 Severity = Literal["info", "warning", "critical"]
 Metric = Literal["quality", "cost", "latency", "reward"]
@@ -37,4 +37,4 @@ class Alert(Struct, frozen=True):
     message: str
     segment: str
     state_version: int
-    timestamp: int
+    timestamp: EpochMs

@@ -6,6 +6,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from schemas.fields import EpochMs
+
 DeadLetterReason = Literal[
     "invalid_json",
     "invalid_message",
@@ -31,7 +33,7 @@ class DeadLetter(Struct, frozen=True):
     topic: str
     partition: int
     offset: int
-    timestamp: int
+    timestamp: EpochMs
     key: str | None
     value: str | None
     """The payload as text (invalid UTF-8 replaced), cut after 64 KiB."""

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from schemas.fields import ArmId, RequestId, Route, Unit
+from schemas.fields import ArmId, EpochMs, RequestId, Route, Unit
 
 RejectionCode = Literal["unknown_route", "no_eligible_arm", "invalid_request"]
 
@@ -23,7 +23,7 @@ class Decision(Struct, frozen=True, tag_field="status", tag="decided"):
     policy_version: int
     state_version: int
     """The place of the request among all inputs that its partition applied, from 1."""
-    timestamp: int
+    timestamp: EpochMs
 
 
 class Rejection(Struct, frozen=True, tag_field="status", tag="rejected"):
@@ -34,7 +34,7 @@ class Rejection(Struct, frozen=True, tag_field="status", tag="rejected"):
     code: RejectionCode
     reason: str
     state_version: int
-    timestamp: int
+    timestamp: EpochMs
 
 
 Answer = Decision | Rejection

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from schemas.fields import ArmId, Duration, Label, NonNegative, Positive, Route, Unit
+from schemas.fields import ArmId, Duration, Label, NonNegative, Positive, Route, Unit, Usd
 
 ContextField = Literal[
     "input_tokens",
@@ -31,9 +31,9 @@ class _Strict(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tru
 class Price(_Strict, frozen=True):
     """What a call costs, in USD: per million tokens, per request, or both."""
 
-    input_per_mtok: NonNegative = 0.0
-    output_per_mtok: NonNegative = 0.0
-    per_request: NonNegative = 0.0
+    input_per_mtok: Usd = 0.0
+    output_per_mtok: Usd = 0.0
+    per_request: Usd = 0.0
 
 
 class Prior(_Strict, frozen=True):
@@ -47,11 +47,14 @@ class ArmSpec(_Strict, frozen=True):
     """One candidate: a model with its parameters, price and prior."""
 
     id: ArmId
-    model: Label
+    model: Annotated[str, Meta(min_length=1, max_length=256)]
+    """What the proxy calls it, e.g. openai/gpt-5; handed on as it is."""
     params: dict[str, Any] = {}
+    """Handed on as they are; at most 16 KiB of JSON."""
     price: Price | None = None
     prior: Prior | None = None
     enabled: bool = True
+    """false: never chosen, but its statistics are kept."""
 
 
 class ThompsonBeta(_Strict, frozen=True, tag_field="name", tag="thompson_beta"):
@@ -90,6 +93,7 @@ class Objective(_Strict, frozen=True):
 
     preset: Preset = "quality"
     weights: Weights | None = None
+    """Instead of the preset's."""
     cost_scale_usd: Positive | None = None
     """The cost at which the cost term is 0. Default: the dearest candidate's."""
     latency_scale_ms: Positive | None = None
@@ -115,6 +119,7 @@ class OneHotFeature(_Strict, frozen=True, tag_field="encode", tag="one_hot"):
     """One component per declared value and one for all others."""
 
     field: Label
+    """A context field or ``metadata.<key>``."""
     values: Annotated[list[Label], Meta(min_length=1, max_length=64)]
 
 
@@ -122,6 +127,7 @@ class HashedFeature(_Strict, frozen=True, tag_field="encode", tag="hashed"):
     """Signed feature hashing (Weinberger et al. 2009), for fields with many values."""
 
     field: Label
+    """A context field or ``metadata.<key>``."""
     buckets: Annotated[int, Meta(ge=2, le=128)] = 16
 
 
@@ -138,8 +144,10 @@ class ContextSpec(_Strict, frozen=True):
     """Which state a request meets (``segment_by``), and how it becomes a feature vector."""
 
     segment_by: Annotated[list[Label], Meta(max_length=4)] = []
+    """Context fields or ``metadata.<key>``; requests that differ in one share no state."""
     features: Annotated[list[Feature], Meta(max_length=64)] | None = None
-    """Default: tokens (log), output category, priority, task (hashed), hour and weekday."""
+    """Default: input_tokens (log), output_length_category (one_hot of short, medium, long),
+    priority (linear), task_type (hashed into 16), hour and weekday: 27 components."""
     max_segments: Annotated[int, Meta(ge=1, le=100_000)] = 1_000
     """Segments beyond that many share the state of one that is called ``*``."""
 
@@ -148,6 +156,7 @@ class RewardSpec(_Strict, frozen=True):
     """How long a decision waits for its reward, and how much may wait."""
 
     window: Duration = "30m"
+    """How long a decision waits; a later reward is refused."""
     hold: Duration = "60s"
     """How long a reward waits for a request that has not been read yet."""
     max_open: Annotated[int, Meta(ge=1, le=10_000_000)] = 1_000_000
@@ -164,6 +173,7 @@ class DriftSpec(_Strict, frozen=True):
     delta: Confidence = 0.002
     """The confidence of a drift: lower means fewer false alarms and later true ones."""
     warning_delta: Confidence = 0.02
+    """The confidence of a warning; greater than delta."""
     action: Literal["alert", "restart_arm"] = "alert"
     """restart_arm: the drifted arm forgets what it learned, the others keep it."""
 
@@ -172,7 +182,8 @@ class Policy(_Strict, frozen=True):
     """One policy event, on ``llm.policies`` (compacted), keyed by its route."""
 
     route: Route
-    version: Annotated[int, Meta(ge=1, le=2**53)]
+    version: Annotated[int, Meta(le=2**53, extra_json_schema={"minimum": 1})]
+    """From 1; the highest one holds. 0 is the policy that a route without one gets by itself."""
     arms: Annotated[list[ArmSpec], Meta(min_length=1, max_length=64)]
     algorithm: Algorithm = ThompsonGaussian()
     objective: Objective = Objective()

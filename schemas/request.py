@@ -8,18 +8,26 @@ from msgspec import Meta, Struct
 
 from schemas.fields import ArmId, Count, Label, RequestId, Route, Timestamp
 
+Integer = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+MetadataValue = Label | bool | Integer | float | None
+
 
 class Context(Struct, frozen=True, omit_defaults=True):
     """What is known of a request before deciding. Every field may be missing."""
 
     input_tokens: Count | None = None
+    """Tokens of the prompt, counted or estimated."""
     output_length_category: Label | None = None
+    """How long an answer is expected, e.g. short, medium, long."""
     priority: Annotated[float, Meta(ge=0.0, le=10.0)] | None = None
+    """From 0 to 10, higher is more urgent; what it is worth is learned."""
     task_type: Label | None = None
     user_id: Label | None = None
     region: Label | None = None
     language: Label | None = None
-    metadata: Annotated[dict[Label, Label | bool | int | float | None], Meta(max_length=64)] = {}
+    """Of the text or of the code."""
+    metadata: Annotated[dict[Label, MetadataValue], Meta(max_length=64)] = {}
+    """Anything else; a policy reads it as ``metadata.<key>``."""
 
 
 class Request(Struct, frozen=True, omit_defaults=True):
@@ -28,6 +36,7 @@ class Request(Struct, frozen=True, omit_defaults=True):
     request_id: RequestId
     route: Route
     timestamp: Timestamp | None = None
+    """When it was asked. Default: when the broker or the producer stamped the record."""
     context: Context = Context()
     candidates: Annotated[list[ArmId], Meta(min_length=1, max_length=64)] | None = None
     """Only these arms may be chosen. On a route without a policy they are its arms."""

@@ -6,15 +6,15 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from schemas.fields import ArmId, NonNegative, RequestId, Route, Timestamp, Unit
+from schemas.fields import ArmId, Milliseconds, RequestId, Route, Timestamp, Unit, Usd
 
 
-class Outcome(Struct, frozen=True, omit_defaults=True):
+class Outcome(Struct, frozen=True, array_like=True):
     """The measured parts of an outcome; money in USD, latency in ms."""
 
     quality: Unit | None = None
-    cost_usd: NonNegative | None = None
-    latency_ms: NonNegative | None = None
+    cost_usd: Usd | None = None
+    latency_ms: Milliseconds | None = None
     success: bool | None = None
     reward: Unit | None = None
     """The reward itself, for proxies that compute it: it is then taken as it is."""
@@ -47,11 +47,17 @@ class Reward(Struct, frozen=True, omit_defaults=True):
     request_id: RequestId
     route: Route
     timestamp: Timestamp | None = None
+    """When it was observed. Default: when the broker or the producer stamped the record."""
     quality: Unit | None = None
-    cost_usd: NonNegative | None = None
-    latency_ms: NonNegative | None = None
+    """How good the answer was, from 0 to 1."""
+    cost_usd: Usd | None = None
+    """What the call cost, in USD."""
+    latency_ms: Milliseconds | None = None
+    """How long the call took, in ms."""
     success: bool | None = None
+    """false: the call failed and earns nothing; true: quality 1, where no quality is given."""
     reward: Unit | None = None
+    """The reward itself, for proxies that compute it: it is then taken as it is."""
     arm: ArmId | None = None
     """The arm that really served, if the proxy fell back to another than the decided one."""
     final: Annotated[

@@ -1,0 +1,329 @@
+"""Request events: exactly one answer each, a decision or a rejection with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from core.compiled import CompiledPolicy
+from core.context import segment_of
+from core.draw import Distribution, uniform
+from core.held import HeldRewards
+from core.learning import Learning
+from core.memory import LiveRoute, LiveSegment
+from core.open_decisions import Entry
+from core.part import Answered, InputRecord
+from core.partition import GRACE_MS, Partition, wrong_key
+from schemas.decision import Rejection, RejectionCode
+from schemas.decode import InvalidMessage, decode_request
+from schemas.encode import encode_answer
+from schemas.fields import epoch_ms
+from schemas.policy import ArmSpec, Policy
+from schemas.request import Request
+from schemas.state import (
+    DECISION,
+    DecisionRecord,
+    decision_key,
+    decode_decision,
+    encode_state,
+    policy_key,
+    split_key,
+)
+
+TOPIC: Final = "requests"
+MAX_IMPLICIT_ARMS: Final = 64
+_encode_policy = msgspec.json.Encoder(order="deterministic").encode
+
+Scan = Callable[[bytes], Iterator[tuple[bytes, bytes]]]
+
+
+class _Named(NamedTuple):
+    """Whose answer it is."""
+
+    request_id: str
+    route: str
+
+
+class _Waiting:
+    """A request about to be decided; those of contextual routes wait for each other."""
+
+    __slots__ = ("key", "replaces", "request_id", "serial", "timestamp", "version", "x")
+
+    def __init__(
+        self,
+        key: bytes,
+        request_id: str,
+        version: int,
+        serial: int,
+        timestamp: int,
+        x: bytes,
+        *,
+        replaces: bool,
+    ) -> None:
+        self.key = key
+        self.request_id = request_id
+        self.version = version
+        self.serial = serial
+        self.timestamp = timestamp
+        self.x = x
+        self.replaces = replaces
+        """Whether an older decision, given up by now, stands under the same key."""
+
+
+_Group = tuple[LiveRoute, CompiledPolicy, LiveSegment, Sequence[str], list[_Waiting]]
+
+
+class Deciding:
+    """Applies the records of the request topic."""
+
+    def __init__(self, state: Partition, held: HeldRewards, learning: Learning) -> None:
+        self._state = state
+        self._groups: dict[tuple[str, str, Sequence[str]], _Group] = {}
+        self._waiting: set[bytes] = set()
+        self._held = held
+        self._learning = learning
+
+    def apply(self, record: InputRecord) -> bool:
+        """Take one record; False when what was due before it filled the part."""
+        state = self._state
+        if record.offset < state.next_request:
+            return True
+        timestamp = record.timestamp
+        state.request_clock = max(state.request_clock, timestamp)
+        if not self._held.expire(state.request_clock):
+            return False
+        state.next_request = record.offset + 1
+        state.version += 1
+        try:
+            request = decode_request(record.value or b"")
+        except InvalidMessage as error:
+            self._invalid(record, error)
+            return True
+        route_bytes = request.route.encode()
+        if record.key != route_bytes:
+            state.refuse(TOPIC, record, "wrong_key", wrong_key(record.key, request.route))
+            return True
+        self._answer(request, timestamp)
+        return True
+
+    def _answer(self, request: Request, timestamp: int) -> None:
+        state, memory = self._state, self._state.memory
+        key = decision_key(request.route, request.request_id)
+        if key in self._waiting:
+            self.flush()
+        route = memory.route(request.route)
+        stored = memory.get(key)
+        if stored is not None and route is not None:
+            remembered = decode_decision(stored)
+            known = state.remembers(remembered, route.record.decided)
+            if known and timestamp <= remembered.deadline:
+                self._repeat(request.route, request.request_id, remembered)
+                return
+            if remembered.version > state.emitted:
+                # Its record makes room for a new decision, so its answer must go out by itself.
+                self._repeat(request.route, request.request_id, remembered)
+        compiled = None if route is None else memory.current(route)
+        if request.candidates is not None and (compiled is None or compiled.version == 0):
+            route, compiled = self._implicit(route, compiled, request)
+        if route is None or compiled is None:
+            self._reject(request, "unknown_route", _no_policy(request.route), timestamp)
+            return
+        arms = compiled.candidates(request.candidates)
+        if not arms:
+            self._reject(request, "no_eligible_arm", _none_left(compiled), timestamp)
+            return
+        spec = compiled.policy.context
+        at_ms = timestamp if request.timestamp is None else epoch_ms(request.timestamp)
+        segment = memory.segment(route, segment_of(spec, request, at_ms), spec)
+        route.record.decided += 1
+        memory.touch(route)
+        contextual = compiled.bandit.contextual
+        x = b""
+        if contextual:
+            x = compiled.encoder.encode(request, at_ms)
+        one = _Waiting(
+            key,
+            request.request_id,
+            state.version,
+            route.record.decided,
+            timestamp,
+            x,
+            replaces=stored is not None,
+        )
+        if contextual:
+            self._wait((route, compiled, segment, arms, []), one)
+        else:
+            found = memory.distribution(route, segment, compiled, arms)
+            self._decide(route, compiled, segment, found, one)
+        if key in self._held:
+            self.flush()
+            self._learning.release(key)
+
+    def _wait(self, group: _Group, one: _Waiting) -> None:
+        route, _, segment, arms, _ = group
+        self._groups.setdefault((route.name, segment.name, arms), group)[4].append(one)
+        self._waiting.add(one.key)
+        self._state.memory.size += 2 * len(one.key) + len(one.x) + 256
+
+    def flush(self) -> None:
+        """Decide the requests that wait to be decided together."""
+        if not self._groups:
+            return
+        memory = self._state.memory
+        for route, compiled, segment, arms, waiting in self._groups.values():
+            states = [memory.arm(route, segment, compiled, arm).state for arm in arms]
+            rows = compiled.bandit.distribution(
+                states, compiled.encoder.matrix([one.x for one in waiting])
+            ).tolist()
+            for one, row in zip(waiting, rows, strict=True):
+                self._decide(route, compiled, segment, Distribution(arms, row), one)
+        self._groups.clear()
+        self._waiting.clear()
+
+    def _decide(
+        self,
+        route: LiveRoute,
+        compiled: CompiledPolicy,
+        segment: LiveSegment,
+        distribution: Distribution,
+        one: _Waiting,
+    ) -> None:
+        state = self._state
+        arm, propensity = distribution.pick(uniform(route.name, one.request_id, compiled.version))
+        deadline = one.timestamp + compiled.window_ms
+        last_serial = one.serial + compiled.policy.reward.max_open
+        record = DecisionRecord(
+            version=one.version,
+            policy_version=compiled.version,
+            timestamp=one.timestamp,
+            deadline=deadline,
+            last_serial=last_serial,
+            arm=arm,
+            propensity=propensity,
+            segment=segment.name,
+            x=one.x,
+        )
+        state.memory.put(one.key, encode_state(record))
+        if one.replaces:
+            state.open.supersede(one.key, one.version)
+        entry = _entry(one.key, record)
+        state.open.add(route.name, entry, one.serial)
+        payload = compiled.encoders[arm](one.request_id, propensity, one.version, one.timestamp)
+        state.decisions.append(Answered(route.name_bytes, payload))
+
+    def _implicit(
+        self, route: LiveRoute | None, compiled: CompiledPolicy | None, request: Request
+    ) -> tuple[LiveRoute, CompiledPolicy]:
+        """The default policy of a route that has none, with the arms its requests have named."""
+        memory = self._state.memory
+        route = route or memory.new_route(request.route)
+        known = [] if compiled is None else list(compiled.policy.arms)
+        names = {arm.id for arm in known}
+        fresh = [name for name in dict.fromkeys(request.candidates or ()) if name not in names]
+        fresh = fresh[: MAX_IMPLICIT_ARMS - len(known)]
+        if compiled is not None and not fresh:
+            return route, compiled
+        self.flush()
+        arms = known + [ArmSpec(id=name, model=name) for name in fresh]
+        # Version 0 is no valid version of a published policy, so any of those replaces it.
+        policy = Policy(route=request.route, version=0, arms=arms)
+        memory.replace_policy(route)
+        memory.put(policy_key(route.name, 0), _encode_policy(policy))
+        compiled = route.policies[0] = CompiledPolicy(policy, 0)
+        route.record.current = 0
+        memory.touch(route)
+        return route, compiled
+
+    def _repeat(self, route: str, request_id: str, record: DecisionRecord) -> None:
+        payload = self._payload(route, request_id, record)
+        if payload is not None:
+            self._state.emit("decisions", route.encode(), payload)
+
+    def _payload(self, route_name: str, request_id: str, record: DecisionRecord) -> bytes | None:
+        memory = self._state.memory
+        route = memory.route(route_name)
+        compiled = None if route is None else memory.policy(route, record.policy_version)
+        if compiled is None:
+            return None
+        encode = compiled.encoders[record.arm]
+        return encode(request_id, record.propensity, record.version, record.timestamp)
+
+    def _reject(
+        self, request: _Named | Request, code: RejectionCode, reason: str, timestamp: int
+    ) -> None:
+        version = self._state.version
+        answer = Rejection(request.request_id, request.route, code, reason, version, timestamp)
+        self._state.emit("decisions", request.route.encode(), encode_answer(answer))
+
+    def _invalid(self, record: InputRecord, error: InvalidMessage) -> None:
+        """Answer an invalid request whose sender is known; otherwise it is a dead letter."""
+        state = self._state
+        if error.request_id is None or error.route is None:
+            state.refuse(TOPIC, record, error.reason, str(error))
+        elif record.key != error.route.encode():
+            state.refuse(TOPIC, record, "wrong_key", wrong_key(record.key, error.route))
+        else:
+            sender = _Named(error.request_id, error.route)
+            self._reject(sender, "invalid_request", str(error), record.timestamp)
+
+    def forget(self, most: int) -> None:
+        """Drop up to ``most`` stored decisions that nothing can see any more."""
+        state, memory = self._state, self._state.memory
+        for name, entry, own in state.open.collect(state.reward_clock, state.emitted, most):
+            if own:
+                memory.put(entry.key, None)
+            if not state.open.in_use(name, entry.policy_version):
+                route = memory.route(name)
+                if route is not None and route.record.current != entry.policy_version:
+                    memory.put(policy_key(name, entry.policy_version), None)
+                    route.policies.pop(entry.policy_version, None)
+
+    def restore(self, scan: Scan) -> None:
+        """Rebuild the index of stored decisions."""
+        found: list[tuple[str, Entry]] = []
+        for key, value in scan(DECISION):
+            found.append((split_key(key)[0], _entry(key, decode_decision(value))))
+        found.sort(key=lambda item: item[1].version)
+        for name, entry in found:
+            route = self._state.memory.route(name)
+            assert route is not None, "a route is kept while a decision of it is"
+            self._state.open.add(name, entry, route.record.decided)
+
+    def stored_answers(self, emitted: int, scan: Scan) -> list[Answered]:
+        """The answers of stored decisions made after version ``emitted``, in order."""
+        found: list[tuple[int, bytes, DecisionRecord]] = []
+        for key, value in scan(DECISION):
+            record = decode_decision(value)
+            if record.version > emitted:
+                found.append((record.version, key, record))
+        answers = []
+        for _, key, record in sorted(found, key=lambda item: item[0]):
+            route, request_id = split_key(key)
+            payload = self._payload(route, request_id, record)
+            assert payload is not None, "a policy version is kept while a decision made by it is"
+            answers.append(Answered(route.encode(), payload))
+        return answers
+
+
+def _entry(key: bytes, record: DecisionRecord) -> Entry:
+    """What the index of stored decisions knows of a record."""
+    return Entry(
+        record.deadline + GRACE_MS, record.last_serial, record.version, record.policy_version, key
+    )
+
+
+def _no_policy(route: str) -> str:
+    return (
+        f"route {route!r} has no policy: publish one on the policy topic with key {route!r}, or "
+        "name candidates in the request"
+    )
+
+
+def _none_left(compiled: CompiledPolicy) -> str:
+    enabled = ", ".join(compiled.eligible) or "none"
+    return (
+        f"no arm is left to choose: policy version {compiled.version} has the enabled arms "
+        f"{enabled}, and the request's candidates name none of them"
+    )

@@ -1,0 +1,275 @@
+"""Reward events: each joins its decision once, and teaches the arm that served."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from hashlib import blake2b
+from heapq import heappop, heappush
+from typing import Final
+
+import msgspec
+
+from core.compiled import CompiledPolicy
+from core.held import TOPIC, HeldRewards
+from core.memory import NO_CONTEXT, LiveArm, LiveRoute, LiveSegment
+from core.part import InputRecord
+from core.partition import Partition, wrong_key
+from core.watch import alert_of, observed
+from schemas.decode import InvalidMessage, decode_reward
+from schemas.encode import encode_alert
+from schemas.fields import duration_ms
+from schemas.policy import RewardSpec
+from schemas.reward import Outcome, Reward
+from schemas.state import (
+    DECISION,
+    DecisionRecord,
+    decision_key,
+    decode_decision,
+    encode_state,
+    split_key,
+)
+
+_NO_CONTEXT_ROW: Final = NO_CONTEXT[0]
+_DEFAULTS: Final = RewardSpec()
+_DEFAULT_HOLD_MS: Final = duration_ms(_DEFAULTS.hold)
+
+Scan = Callable[[bytes], Iterator[tuple[bytes, bytes]]]
+
+
+class Learning:
+    """Applies the records of the reward topic."""
+
+    def __init__(self, state: Partition, held: HeldRewards) -> None:
+        self._state = state
+        self._held = held
+        self._pending: list[tuple[int, bytes]] = []
+
+    def restore(self, scan: Scan) -> None:
+        """Rebuild the index of decisions that have got only parts of their reward."""
+        for key, value in scan(DECISION):
+            record = decode_decision(value)
+            if record.parts is not None and not record.joined:
+                heappush(self._pending, (record.deadline, key))
+
+    def apply(self, record: InputRecord) -> bool:
+        """Take one record; False when what was due before it filled the part."""
+        state = self._state
+        if record.offset < state.next_reward:
+            return True
+        state.reward_clock = max(state.reward_clock, record.timestamp)
+        if not self._held.expire(state.reward_clock) or not self._close_windows():
+            return False
+        state.next_reward = record.offset + 1
+        state.version += 1
+        try:
+            reward = decode_reward(record.value or b"")
+        except InvalidMessage as error:
+            state.refuse(TOPIC, record, error.reason, str(error))
+            return True
+        if record.key != reward.route.encode():
+            state.refuse(TOPIC, record, "wrong_key", wrong_key(record.key, reward.route))
+            return True
+        key = decision_key(reward.route, reward.request_id)
+        route = state.memory.route(reward.route)
+        stored = state.memory.get(key)
+        if route is not None and stored is not None:
+            decision = decode_decision(stored)
+            if state.remembers(decision, route.record.decided):
+                self._join(route, key, decision, reward, record)
+                return True
+        self._hold(key, route, record)
+        return True
+
+    def release(self, key: bytes) -> None:
+        """Join the rewards that waited for the decision just made."""
+        memory = self._state.memory
+        for record in self._held.take(key):
+            reward = decode_reward(record.value)
+            route = memory.route(reward.route)
+            stored = memory.get(key)
+            assert route is not None, "the decision was just made"
+            assert stored is not None, "the decision was just made"
+            self._join(route, key, decode_decision(stored), reward, record)
+
+    def _hold(self, key: bytes, route: LiveRoute | None, record: InputRecord) -> None:
+        """Keep a reward that came before its request, if that can still come."""
+        state = self._state
+        compiled = None if route is None else state.memory.current(route)
+        hold_ms = _DEFAULT_HOLD_MS if compiled is None else compiled.hold_ms
+        most = (_DEFAULTS if compiled is None else compiled.policy.reward).max_held
+        deadline = record.timestamp + hold_ms
+        if deadline < max(state.request_clock, state.reward_clock):
+            self._held.refuse_unknown(record)
+        elif not self._held.hold(key, record, deadline, most):
+            state.refuse(
+                TOPIC,
+                record,
+                "held_rewards_full",
+                f"the reward's request has not been read yet, and {most} rewards of the route wait "
+                "already: send rewards only after reading the decision, or raise reward.max_held",
+            )
+
+    def _join(
+        self,
+        route: LiveRoute,
+        key: bytes,
+        decision: DecisionRecord,
+        reward: Reward,
+        record: InputRecord,
+    ) -> None:
+        state, counts = self._state, route.record
+        state.memory.touch(route)
+        served = reward.arm or decision.served
+        if served == decision.arm:
+            served = ""
+        parts = decision.parts
+        outcome = reward.outcome() if parts is None else parts.merged(reward.outcome())
+        if decision.joined:
+            if not reward.final or decision.joined == _digest(outcome, served):
+                counts.duplicates += 1
+                return
+            counts.contradicting += 1
+            state.refuse(
+                TOPIC,
+                record,
+                "contradicting_reward",
+                "another reward was already counted for this request, and this one differs: send "
+                "one final reward per request, and parts of it with final: false before",
+            )
+        elif record.timestamp > decision.deadline:
+            counts.late += 1
+            state.refuse(
+                TOPIC,
+                record,
+                "late_reward",
+                f"the reward came {record.timestamp - decision.deadline} ms after the decision's "
+                "reward window had closed: send rewards sooner, or raise reward.window",
+            )
+        elif not reward.final:
+            if parts is None:
+                heappush(self._pending, (decision.deadline, key))
+            changed = msgspec.structs.replace(decision, parts=outcome, served=served)
+            state.memory.put(key, encode_state(changed))
+        else:
+            self._count(route, key, decision, outcome, served, record)
+
+    def _close_windows(self) -> bool:
+        """Count what parts there are where the window has closed without a final one."""
+        state, memory = self._state, self._state.memory
+        while self._pending and self._pending[0][0] < state.reward_clock:
+            if state.full:
+                return False
+            deadline, key = heappop(self._pending)
+            stored = memory.get(key)
+            decision = None if stored is None else decode_decision(stored)
+            route = memory.route(split_key(key)[0])
+            if (
+                route is not None
+                and decision is not None
+                and decision.parts is not None
+                and decision.deadline == deadline
+                and not decision.joined
+                and route.record.decided < decision.last_serial
+            ):
+                memory.touch(route)
+                self._count(route, key, decision, decision.parts, decision.served, None)
+        return True
+
+    def _count(
+        self,
+        route: LiveRoute,
+        key: bytes,
+        decision: DecisionRecord,
+        outcome: Outcome,
+        served: str,
+        record: InputRecord | None,
+    ) -> None:
+        """Join an outcome to its decision and learn from it. ``record`` is None for parts alone."""
+        state, memory = self._state, self._state.memory
+        route.record.joined += 1
+        joined = msgspec.structs.replace(
+            decision, joined=_digest(outcome, served), served=served, x=b""
+        )
+        memory.put(key, encode_state(joined))
+        compiled = memory.current(route)
+        arm_id = served or decision.arm
+        if compiled is None or arm_id not in compiled.arms:
+            route.record.unlearned += 1
+            if served and record is not None:
+                state.refuse(
+                    TOPIC,
+                    record,
+                    "unknown_arm",
+                    f"the reward says that arm {served!r} served, but the route's policy has no "
+                    "such arm, so none has learned from it: name an arm of the policy",
+                )
+            return
+        route.scales.observe(arm_id, outcome)
+        segment = memory.segment(route, decision.segment, compiled.policy.context)
+        arm = memory.arm(route, segment, compiled, arm_id)
+        value = compiled.reward(
+            outcome,
+            route.scales.cost_scale(compiled.policy.arms, compiled.policy.objective),
+            route.scales.latency_scale(compiled.policy.arms, compiled.policy.objective),
+        )
+        if value is not None and self._same_statistics(route, compiled, decision):
+            x = compiled.encoder.unpack(decision.x) if decision.x else _NO_CONTEXT_ROW
+            compiled.bandit.learn(arm.state, x, value)
+            segment.distributions.clear()
+            memory.touch(arm)
+        else:
+            route.record.unlearned += 1
+        self._watch(route, compiled, segment, arm, outcome, value, key)
+
+    def _same_statistics(
+        self, route: LiveRoute, compiled: CompiledPolicy, decision: DecisionRecord
+    ) -> bool:
+        """Whether what the decision was made under still counts under the policy in force."""
+        if decision.policy_version == compiled.version:
+            return True
+        then = self._state.memory.policy(route, decision.policy_version)
+        return then is not None and then.learning == compiled.learning
+
+    def _watch(
+        self,
+        route: LiveRoute,
+        compiled: CompiledPolicy,
+        segment: LiveSegment,
+        arm: LiveArm,
+        outcome: Outcome,
+        reward: float | None,
+        key: bytes,
+    ) -> None:
+        """Show the outcome to the arm's detectors; alert, and act, where one has cut."""
+        state, memory, drift = self._state, self._state.memory, compiled.policy.drift
+        for metric in drift.on:
+            value = observed(metric, outcome, reward)
+            if value is None:
+                continue
+            detector = memory.detector(route, segment, compiled, arm.spec.id, metric)
+            cut = detector.adwin.update(value)
+            memory.touch(detector)
+            if cut is None:
+                continue
+            acts = cut.level == "drift" and drift.action == "restart_arm"
+            if acts:
+                arm.restart()
+                segment.distributions.clear()
+                memory.touch(arm)
+            alert = alert_of(
+                cut,
+                route=route.name,
+                segment=segment.name,
+                arm=arm.spec.id,
+                metric=metric,
+                action="restart_arm" if acts else "alert",
+                request_id=split_key(key)[1],
+                state_version=state.version,
+                timestamp=state.reward_clock,
+            )
+            state.emit("drift", route.name_bytes, encode_alert(alert))
+
+
+def _digest(outcome: Outcome, served: str) -> bytes:
+    """What tells a repeated reward from one that contradicts."""
+    return blake2b(encode_state((outcome, served)), digest_size=8).digest()

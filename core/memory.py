@@ -1,0 +1,289 @@
+"""Live objects of one partition: read on demand, changed in place, written back when a part ends.
+
+Nothing here decides anything. ``read`` gives the stored bytes of a key, including those of parts
+that are not durable yet; the objects of the least recently used routes are dropped when there are
+too many, and read again when they are needed.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from core.compiled import CompiledPolicy
+from core.draw import Distribution
+from core.drift.adwin import Adwin
+from core.reward import RouteScales
+from schemas.decode import decode_policy
+from schemas.policy import ContextSpec
+from schemas.state import (
+    ArmRecord,
+    RouteRecord,
+    arm_key,
+    decode_arm,
+    decode_route,
+    decode_segments,
+    detector_key,
+    encode_state,
+    policy_key,
+    route_key,
+    segments_key,
+)
+
+Read = Callable[[bytes], bytes | None]
+NO_CONTEXT: Final = np.zeros((1, 0))
+OTHER_SEGMENT: Final = "*"
+
+
+class LiveArm:
+    """The algorithm's state of one arm, with the bandit that reads and writes it."""
+
+    __slots__ = ("compiled", "dirty", "key", "size", "spec", "state")
+
+    def __init__(
+        self, key: bytes, compiled: CompiledPolicy, arm: str, stored: bytes | None
+    ) -> None:
+        self.key = key
+        self.compiled = compiled
+        self.spec = compiled.arms[arm]
+        self.dirty = False
+        self.state: Any = None
+        record = None if stored is None else decode_arm(stored)
+        if record is None or record.fingerprint != compiled.fingerprints[arm]:
+            self.restart()
+        else:
+            self.state = compiled.bandit.decode(record.state)
+        self.size = len(key) + len(self.encode())
+
+    def restart(self) -> None:
+        """Forget every reward: the arm starts again from its prior."""
+        self.state = self.compiled.bandit.new(self.spec.prior)
+
+    def encode(self) -> bytes:
+        """The bytes to store."""
+        fingerprint = self.compiled.fingerprints[self.spec.id]
+        return encode_state(ArmRecord(fingerprint, self.compiled.bandit.encode(self.state)))
+
+
+class LiveDetector:
+    """One change detector; like its arm, it starts afresh when the arm's meaning changes."""
+
+    __slots__ = ("adwin", "dirty", "fingerprint", "key", "size")
+
+    def __init__(
+        self, key: bytes, compiled: CompiledPolicy, arm: str, stored: bytes | None
+    ) -> None:
+        self.key = key
+        self.fingerprint = compiled.fingerprints[arm]
+        self.dirty = False
+        drift = compiled.policy.drift
+        record = None if stored is None else decode_arm(stored)
+        if record is None or record.fingerprint != self.fingerprint:
+            self.adwin = Adwin(drift.delta, drift.warning_delta)
+        else:
+            self.adwin = Adwin.decode(record.state, drift.delta, drift.warning_delta)
+        self.size = len(key) + len(self.encode())
+
+    def encode(self) -> bytes:
+        """The bytes to store."""
+        return encode_state(ArmRecord(self.fingerprint, self.adwin.encode()))
+
+
+class LiveSegment:
+    """The arms and detectors of one slice of a route, and what was computed from them."""
+
+    __slots__ = ("arms", "detectors", "distributions", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.arms: dict[str, LiveArm] = {}
+        self.detectors: dict[tuple[str, str], LiveDetector] = {}
+        self.distributions: dict[Sequence[str], Distribution] = {}
+
+
+class LiveRoute:
+    """A route's counters, cost and latency scales, policies and segments."""
+
+    __slots__ = (
+        "dirty",
+        "key",
+        "known",
+        "name",
+        "name_bytes",
+        "policies",
+        "record",
+        "scales",
+        "segments",
+        "size",
+    )
+
+    def __init__(self, name: str, record: RouteRecord) -> None:
+        self.name = name
+        self.name_bytes = name.encode()
+        self.key = route_key(name)
+        self.record = record
+        self.scales = RouteScales.decode(record.scales) if record.scales else RouteScales()
+        self.policies: dict[int, CompiledPolicy] = {}
+        self.segments: dict[str, LiveSegment] = {}
+        self.known: list[str] | None = None
+        self.dirty = False
+        self.size = len(self.key) + 128
+
+    def encode(self) -> bytes:
+        """The bytes to store."""
+        self.record.scales = self.scales.encode()
+        return encode_state(self.record)
+
+
+Live = LiveArm | LiveDetector | LiveRoute
+
+
+class Memory:
+    """The live objects of one partition, and the puts that their changes make."""
+
+    def __init__(self, read: Read, max_routes: int) -> None:
+        self._read = read
+        self._max_routes = max_routes
+        self._routes: OrderedDict[str, LiveRoute] = OrderedDict()
+        self._dirty: list[Live] = []
+        self.puts: dict[bytes, bytes | None] = {}
+        self.size = 0
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a key as of now, puts of the open part included."""
+        if key in self.puts:
+            return self.puts[key]
+        return self._read(key)
+
+    def put(self, key: bytes, value: bytes | None) -> None:
+        """Set or delete a key in the open part."""
+        self.puts[key] = value
+        self.size += len(key) + (len(value) if value is not None else 0) + 16
+
+    def touch(self, live: Live) -> None:
+        """Note that ``live`` has changed."""
+        if not live.dirty:
+            live.dirty = True
+            self._dirty.append(live)
+            self.size += live.size
+
+    def settle(self) -> None:
+        """Turn the changes of live objects into puts."""
+        for live in self._dirty:
+            live.dirty = False
+            value = live.encode()
+            live.size = len(live.key) + len(value) + 16
+            self.puts[live.key] = value
+        self._dirty.clear()
+
+    def drain(self) -> dict[bytes, bytes | None]:
+        """End the open part: its puts; a new one begins."""
+        self.settle()
+        puts, self.puts, self.size = self.puts, {}, 0
+        while len(self._routes) > self._max_routes:
+            self._routes.popitem(last=False)
+        return puts
+
+    def route(self, name: str) -> LiveRoute | None:
+        """The route, if it was ever configured."""
+        live = self._routes.get(name)
+        if live is not None:
+            self._routes.move_to_end(name)
+            return live
+        stored = self.get(route_key(name))
+        if stored is None:
+            return None
+        return self._keep(LiveRoute(name, decode_route(stored)))
+
+    def new_route(self, name: str) -> LiveRoute:
+        """A route that was not known before."""
+        return self._keep(LiveRoute(name, RouteRecord()))
+
+    def _keep(self, live: LiveRoute) -> LiveRoute:
+        self._routes[live.name] = live
+        return live
+
+    def policy(self, route: LiveRoute, version: int) -> CompiledPolicy | None:
+        """One version of the route's policy, if it is still kept."""
+        compiled = route.policies.get(version)
+        if compiled is None:
+            stored = self.get(policy_key(route.name, version))
+            if stored is None:
+                return None
+            compiled = route.policies[version] = CompiledPolicy(decode_policy(stored), version)
+        return compiled
+
+    def current(self, route: LiveRoute) -> CompiledPolicy | None:
+        """The policy in force, or None where it was withdrawn."""
+        version = route.record.current
+        return None if version < 0 else self.policy(route, version)
+
+    def segment(self, route: LiveRoute, name: str, spec: ContextSpec) -> LiveSegment:
+        """The segment of that name, or the shared one when the route has too many."""
+        segment = route.segments.get(name)
+        if segment is None:
+            if spec.segment_by and name != OTHER_SEGMENT:
+                name = self._admit(route, name, spec.max_segments)
+            segment = route.segments.setdefault(name, LiveSegment(name))
+        return segment
+
+    def _admit(self, route: LiveRoute, name: str, most: int) -> str:
+        if route.known is None:
+            stored = self.get(segments_key(route.name))
+            route.known = [] if stored is None else decode_segments(stored)
+        if name in route.known:
+            return name
+        if len(route.known) >= most:
+            return OTHER_SEGMENT
+        route.known.append(name)
+        self.put(segments_key(route.name), encode_state(route.known))
+        return name
+
+    def arm(
+        self, route: LiveRoute, segment: LiveSegment, compiled: CompiledPolicy, arm: str
+    ) -> LiveArm:
+        """The state of one arm of the policy in force."""
+        live = segment.arms.get(arm)
+        if live is None:
+            key = arm_key(route.name, segment.name, arm)
+            live = segment.arms[arm] = LiveArm(key, compiled, arm, self.get(key))
+        return live
+
+    def distribution(
+        self,
+        route: LiveRoute,
+        segment: LiveSegment,
+        compiled: CompiledPolicy,
+        arms: Sequence[str],
+    ) -> Distribution:
+        """The distribution of an algorithm that looks at no context, kept until an arm learns."""
+        found = segment.distributions.get(arms)
+        if found is None:
+            states = [self.arm(route, segment, compiled, arm).state for arm in arms]
+            row = compiled.bandit.distribution(states, NO_CONTEXT)[0]
+            found = segment.distributions[arms] = Distribution(arms, row.tolist())
+        return found
+
+    def detector(
+        self,
+        route: LiveRoute,
+        segment: LiveSegment,
+        compiled: CompiledPolicy,
+        arm: str,
+        metric: str,
+    ) -> LiveDetector:
+        """The change detector of one metric of an arm."""
+        live = segment.detectors.get((arm, metric))
+        if live is None:
+            key = detector_key(route.name, segment.name, arm, metric)
+            live = LiveDetector(key, compiled, arm, self.get(key))
+            segment.detectors[arm, metric] = live
+        return live
+
+    def replace_policy(self, route: LiveRoute) -> None:
+        """Write back what the old policy's objects hold, and read them anew under the new one."""
+        self.settle()
+        route.segments.clear()

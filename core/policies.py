@@ -1,0 +1,84 @@
+"""Policy events: validated as a whole, versioned; an invalid one changes nothing."""
+
+from __future__ import annotations
+
+from core.compiled import CompiledPolicy
+from core.part import InputRecord
+from core.partition import Partition, wrong_key
+from schemas.decode import InvalidMessage, decode_policy
+from schemas.state import policy_key
+
+TOPIC = "policies"
+
+
+class Policies:
+    """Applies the records of the policy topic."""
+
+    def __init__(self, state: Partition) -> None:
+        self._state = state
+
+    def apply(self, record: InputRecord) -> bool:
+        """Take one record."""
+        state = self._state
+        if record.offset < state.next_policy:
+            return True
+        state.next_policy = record.offset + 1
+        state.version += 1
+        if not record.value:
+            self._withdraw(record)
+            return True
+        try:
+            policy = decode_policy(record.value)
+        except InvalidMessage as error:
+            state.refuse(TOPIC, record, error.reason, str(error))
+            return True
+        if record.key != policy.route.encode():
+            state.refuse(TOPIC, record, "wrong_key", wrong_key(record.key, policy.route))
+            return True
+        memory = state.memory
+        route = memory.route(policy.route) or memory.new_route(policy.route)
+        current = memory.current(route)
+        if current is not None and policy.version <= current.version:
+            if policy != current.policy:
+                state.refuse(
+                    TOPIC,
+                    record,
+                    "stale_policy",
+                    f"route {policy.route!r} already has policy version {current.version}: "
+                    f"publish the change with version {current.version + 1} or higher",
+                )
+            return True
+        memory.replace_policy(route)
+        memory.put(policy_key(route.name, policy.version), record.value)
+        previous = route.record.current
+        route.policies[policy.version] = CompiledPolicy(policy, policy.version)
+        route.record.current = policy.version
+        memory.touch(route)
+        if previous >= 0 and previous != policy.version:
+            self.drop_unused(route.name, previous)
+        return True
+
+    def _withdraw(self, record: InputRecord) -> None:
+        """A record without a value withdraws the policy; what the arms learned stays."""
+        state = self._state
+        name = "" if record.key is None else record.key.decode("utf-8", "replace")
+        route = state.memory.route(name)
+        if route is None or route.record.current < 0:
+            state.refuse(
+                TOPIC,
+                record,
+                "invalid_policy",
+                "the record has no value, which withdraws a policy, but its key names no route "
+                "that has one",
+            )
+            return
+        previous = route.record.current
+        state.memory.replace_policy(route)
+        route.record.current = -1
+        state.memory.touch(route)
+        self.drop_unused(name, previous)
+
+    def drop_unused(self, route: str, version: int) -> None:
+        """Delete a replaced policy version unless a stored decision was made under it."""
+        if not self._state.open.in_use(route, version):
+            self._state.memory.put(policy_key(route, version), None)

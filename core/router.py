@@ -1,0 +1,119 @@
+"""The state machine of one partition: policies, requests and rewards in, decisions out.
+
+Everything is a function of (state, input): the same records in the same order give the same state
+and the same outputs, bit for bit, however they are cut into parts. Time is the records' own.
+The one thing that depends on the cut is when records that nothing can see any more are dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from core.deciding import Deciding
+from core.held import HeldRewards
+from core.learning import Learning
+from core.memory import Memory, Read
+from core.part import InputRecord, Inputs, Part
+from core.partition import Partition
+from core.policies import Policies
+from schemas.state import STAMP_KEY, decode_stamp
+
+Scan = Callable[[bytes], Iterator[tuple[bytes, bytes]]]
+MAX_PART_BYTES: Final = 512 * 1024
+MAX_ROUTES: Final = 20_000
+_MAX_DROPS: Final = 5_000
+
+
+class Router:
+    """One partition of the router.
+
+    ``read`` gives the stored value of a key, with all earlier parts of this router applied.
+    """
+
+    def __init__(
+        self,
+        read: Read,
+        *,
+        partition: int = 0,
+        max_part_bytes: int = MAX_PART_BYTES,
+        max_routes: int = MAX_ROUTES,
+    ) -> None:
+        self.state = Partition(partition, Memory(read, max_routes), max_part_bytes)
+        self._policies = Policies(self.state)
+        self._held = HeldRewards(self.state)
+        self._learning = Learning(self.state, self._held)
+        self._deciding = Deciding(self.state, self._held, self._learning)
+
+    @classmethod
+    def restore(
+        cls,
+        read: Read,
+        scan: Scan,
+        *,
+        partition: int = 0,
+        max_part_bytes: int = MAX_PART_BYTES,
+        max_routes: int = MAX_ROUTES,
+    ) -> Router:
+        """A router that goes on from stored state; ``scan`` yields a key prefix's items."""
+        router = cls(
+            read, partition=partition, max_part_bytes=max_part_bytes, max_routes=max_routes
+        )
+        stored = read(STAMP_KEY)
+        if stored is not None:
+            router.state.resume(decode_stamp(stored))
+        router._held.restore(scan)
+        router._learning.restore(scan)
+        router._deciding.restore(scan)
+        return router
+
+    @property
+    def version(self) -> int:
+        """How many input records were applied."""
+        return self.state.version
+
+    @property
+    def positions(self) -> tuple[int, int, int]:
+        """The next offset to read of the policy, request and reward topic."""
+        return self.state.next_policy, self.state.next_request, self.state.next_reward
+
+    def handle(self, inputs: Inputs, emitted: int) -> Part:
+        """Apply records until there are none left or the part is full.
+
+        Takes policies, then requests, then rewards, and counts in ``inputs`` what it took. Records
+        below the positions of this router were applied before and are passed over. ``emitted`` is
+        the version up to which all outputs were published: only what they no longer need may go.
+        """
+        state = self.state
+        state.emitted = emitted
+        self._deciding.forget(_MAX_DROPS)
+        inputs.policies_taken = self._each(
+            inputs.policies, inputs.policies_taken, self._policies.apply
+        )
+        if inputs.policies_taken == len(inputs.policies):
+            inputs.requests_taken = self._each(
+                inputs.requests, inputs.requests_taken, self._deciding.apply
+            )
+            self._deciding.flush()
+            if inputs.requests_taken == len(inputs.requests):
+                inputs.rewards_taken = self._each(
+                    inputs.rewards, inputs.rewards_taken, self._learning.apply
+                )
+        return state.end_part()
+
+    def _each(
+        self, records: Sequence[InputRecord], taken: int, apply: Callable[[InputRecord], bool]
+    ) -> int:
+        """Apply records from ``taken`` on while the part has room; returns how many are taken.
+
+        ``apply`` returns False when it stopped before taking its record, because what was due
+        before it filled the part.
+        """
+        state, count = self.state, len(records)
+        while taken < count and not state.full and apply(records[taken]):
+            taken += 1
+        return taken
+
+    def unpublished(self, emitted: int, scan: Scan) -> Part:
+        """The answers of stored decisions made after version ``emitted``, to publish again."""
+        return Part({}, self._deciding.stored_answers(emitted, scan), [], self.state.stamp())

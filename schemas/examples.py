@@ -1,0 +1,121 @@
+"""One or more examples of every wire record, as JSON values; tests hold them to the schemas."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+EXAMPLES: Final[dict[str, list[dict[str, Any]]]] = {
+    "request": [
+        {
+            "request_id": "r-1",
+            "route": "acme/chat",
+            "timestamp": "2026-05-04T12:00:00.250Z",
+            "context": {
+                "input_tokens": 256,
+                "output_length_category": "medium",
+                "priority": 7,
+                "task_type": "code_generation",
+                "user_id": "u1",
+                "region": "eu",
+                "language": "python",
+                "metadata": {"framework": "torch"},
+            },
+        },
+        {"request_id": "r-2", "route": "acme/chat", "candidates": ["gpt-5", "small"]},
+    ],
+    "reward": [
+        {
+            "request_id": "r-1",
+            "route": "acme/chat",
+            "timestamp": 1777896002000,
+            "cost_usd": 0.0042,
+            "latency_ms": 812,
+            "success": True,
+            "arm": "gpt-5",
+            "final": False,
+        },
+        {"request_id": "r-1", "route": "acme/chat", "quality": 0.9},
+    ],
+    "policy": [
+        {
+            "route": "acme/chat",
+            "version": 12,
+            "arms": [
+                {
+                    "id": "gpt-5",
+                    "model": "openai/gpt-5",
+                    "params": {"temperature": 0.7},
+                    "price": {"input_per_mtok": 1.25, "output_per_mtok": 10.0},
+                    "prior": {"mean": 0.8, "weight": 4.0},
+                },
+                {"id": "small", "model": "local/llama", "price": {"per_request": 0.0001}},
+            ],
+            "algorithm": {"name": "linucb", "alpha": 1.0},
+            "objective": {"preset": "balanced"},
+            "context": {
+                "segment_by": ["task_type"],
+                "features": [
+                    {"encode": "log", "field": "input_tokens"},
+                    {"encode": "one_hot", "field": "region", "values": ["eu", "us"]},
+                    {"encode": "hashed", "field": "metadata.framework", "buckets": 8},
+                ],
+            },
+            "reward": {"window": "30m"},
+            "drift": {"on": ["quality", "cost"], "action": "restart_arm"},
+        }
+    ],
+    "decision": [
+        {
+            "status": "decided",
+            "request_id": "r-1",
+            "route": "acme/chat",
+            "arm": "gpt-5",
+            "model": "openai/gpt-5",
+            "params": {"temperature": 0.7},
+            "propensity": 0.873,
+            "policy_version": 12,
+            "state_version": 48213,
+            "timestamp": 1777896000250,
+        },
+        {
+            "status": "rejected",
+            "request_id": "r-3",
+            "route": "acme/unknown",
+            "code": "unknown_route",
+            "reason": "route 'acme/unknown' has no policy; publish one, or name candidates",
+            "state_version": 48214,
+            "timestamp": 1777896000300,
+        },
+    ],
+    "alert": [
+        {
+            "alert_id": "5f0c1d2e3a4b5c6d",
+            "route": "acme/chat",
+            "arm": "gpt-5",
+            "type": "drift",
+            "severity": "critical",
+            "metric": "quality",
+            "before": {"mean": 0.91, "n": 4031},
+            "after": {"mean": 0.74, "n": 212},
+            "detector": "adwin",
+            "action": "restart_arm",
+            "message": "quality of gpt-5 fell from 0.91 to 0.74",
+            "segment": "task_type=code_generation",
+            "state_version": 48302,
+            "timestamp": 1777896120000,
+        }
+    ],
+    "dead-letter": [
+        {
+            "reason": "invalid_message",
+            "message": "cost_usd: Expected `float` >= 0.0, found -1",
+            "topic": "llm.rewards",
+            "partition": 3,
+            "offset": 1207,
+            "timestamp": 1777896001000,
+            "key": "acme/chat",
+            "value": '{"request_id": "r-1", "route": "acme/chat", "cost_usd": -1}',
+            "size": 59,
+        }
+    ],
+}

@@ -1,0 +1,174 @@
+"""What is in the state of one partition: typed keys, and records that encode to compact bytes.
+
+Keys begin with one letter that says what they hold; text parts are joined by NUL, which routes,
+segments and arm ids cannot contain (a request id is always the last part). Values are MessagePack
+arrays. ``ABSENT`` stands for a key that has no value: unlike a tombstone, compaction never drops it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from schemas.reward import Outcome
+
+ABSENT: Final = b"\x00"
+
+CLAIM_KEY: Final = b"C"
+STAMP_KEY: Final = b"S"
+DECISION: Final = b"D"
+HELD: Final = b"H"
+OUTBOX: Final = b"O"
+BOOKKEEPING: Final = frozenset({b"C", b"S", b"O"})
+"""Kinds of the durability protocol: they depend on how the input was cut into cycles."""
+
+
+def decision_key(route: str, request_id: str) -> bytes:
+    """Where the decision of a request is remembered."""
+    return f"D{route}\0{request_id}".encode()
+
+
+def held_key(route: str, request_id: str) -> bytes:
+    """Where a reward waits for its request."""
+    return f"H{route}\0{request_id}".encode()
+
+
+def split_key(key: bytes) -> tuple[str, str]:
+    """Route and request id of a decision's or held reward's key."""
+    route, _, request_id = key[1:].partition(b"\0")
+    return route.decode(), request_id.decode()
+
+
+def policy_key(route: str, version: int) -> bytes:
+    """Where one version of a route's policy is kept."""
+    return b"P" + route.encode() + b"\0" + version.to_bytes(8, "big")
+
+
+def route_key(route: str) -> bytes:
+    """Where the counters of a route are kept."""
+    return f"R{route}".encode()
+
+
+def segments_key(route: str) -> bytes:
+    """Where the names of a route's segments are kept."""
+    return f"G{route}".encode()
+
+
+def arm_key(route: str, segment: str, arm: str) -> bytes:
+    """Where the algorithm's state of one arm is kept."""
+    return f"A{route}\0{segment}\0{arm}".encode()
+
+
+def detector_key(route: str, segment: str, arm: str, metric: str) -> bytes:
+    """Where the change detector of one metric of an arm is kept."""
+    return f"W{route}\0{segment}\0{arm}\0{metric}".encode()
+
+
+def outbox_key(batch: int) -> bytes:
+    """Where the outputs of one batch, other than new decisions, wait until they are published."""
+    return OUTBOX + batch.to_bytes(8, "big")
+
+
+class Stamp(Struct, array_like=True, frozen=True):
+    """How far a partition is; the last record of every batch of its changelog."""
+
+    format: int = 1
+    version: int = 0
+    """How many input records were applied."""
+    policies: int = 0
+    requests: int = 0
+    rewards: int = 0
+    """The next offset to read of each input topic."""
+    emitted: int = 0
+    """Every output of the inputs up to this version was acked as published."""
+    request_clock: int = 0
+    reward_clock: int = 0
+    """The latest record timestamp seen on each topic, in ms since the epoch."""
+    batch: int = 0
+    """How many batches the owners of this partition have written."""
+
+
+class Claim(Struct, array_like=True, frozen=True):
+    """Who owns the partition from here on."""
+
+    epoch: int
+    owner: str
+
+
+class DecisionRecord(Struct, array_like=True, frozen=True):
+    """One decision, remembered until its reward window has closed."""
+
+    version: int
+    """The state version at which it was made."""
+    policy_version: int
+    timestamp: int
+    deadline: int
+    """Rewards with a later record timestamp are late; in ms since the epoch."""
+    last_serial: int
+    """Once its route has made that many decisions, this one is given up."""
+    arm: str
+    propensity: float
+    segment: str
+    x: bytes
+    """The encoded context; empty where the algorithm looks at none."""
+    parts: Outcome | None = None
+    """What rewards with ``final: false`` have brought so far."""
+    served: str = ""
+    """The arm that really served, where a reward named another than the decided one."""
+    joined: bytes = b""
+    """A digest of the reward that was counted; empty while it is awaited."""
+
+
+class RouteRecord(Struct, array_like=True):
+    """What a route has counted so far."""
+
+    current: int = -1
+    """The version of the policy in force; -1 for none."""
+    decided: int = 0
+    joined: int = 0
+    duplicates: int = 0
+    late: int = 0
+    contradicting: int = 0
+    unlearned: int = 0
+    """Rewards that no arm learned from: removed arm, changed encoding, or nothing to learn."""
+    scales: bytes = b""
+
+
+class ArmRecord(Struct, array_like=True, frozen=True):
+    """The algorithm's state of one arm, valid for one meaning of that arm only."""
+
+    fingerprint: bytes
+    """Of the model, its parameters, the algorithm and the encoding; another one starts afresh."""
+    state: bytes
+
+
+class Held(Struct, array_like=True, frozen=True):
+    """A reward whose request has not been read yet, as it came."""
+
+    offset: int
+    timestamp: int
+    deadline: int
+    """When either clock has passed it, the request cannot come any more; ms since the epoch."""
+    value: bytes
+
+
+class Output(Struct, array_like=True, frozen=True):
+    """One message to publish: a topic's role, the key, the payload."""
+
+    role: str
+    key: bytes
+    value: bytes
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+encode_state: Final = _encoder.encode
+decode_stamp: Final = msgspec.msgpack.Decoder(Stamp).decode
+decode_claim: Final = msgspec.msgpack.Decoder(Claim).decode
+decode_decision: Final = msgspec.msgpack.Decoder(DecisionRecord).decode
+decode_route: Final = msgspec.msgpack.Decoder(RouteRecord).decode
+decode_arm: Final = msgspec.msgpack.Decoder(ArmRecord).decode
+decode_segments: Final = msgspec.msgpack.Decoder(list[str]).decode
+decode_outbox: Final = msgspec.msgpack.Decoder(list[Output]).decode
+decode_held: Final = msgspec.msgpack.Decoder(list[Held]).decode

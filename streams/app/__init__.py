@@ -1,0 +1,1 @@
+"""The Faust side: application, transport, scheduler, agents and the state table."""

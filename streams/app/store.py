@@ -1,0 +1,159 @@
+"""The state table's store: one RocksDB per partition, written only as the protocol allows.
+
+Faust recovers it, keeps standbys of it and assigns its partitions; what it may write is decided in
+``streams.durable``. RocksDB's write-ahead log is off: the changelog is the log, and a crash loses
+at most a suffix of writes, which recovery reads again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import rocksdict
+from faust.stores import rocksdb
+from faust.types import TP, EventT
+
+from streams.durable.local import follow
+from streams.durable.reading import LogRecord, Progress
+
+EPOCH_HEADER: Final = "e"
+_PROGRESS_KEY: Final = b"\x00progress"
+_Stored = tuple[int, int, list[bytes]]
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Stored).decode
+
+
+def epoch_header(epoch: int, owner: str) -> list[tuple[str, bytes]]:
+    """The header of every changelog record: who wrote it, under which claim."""
+    return [(EPOCH_HEADER, epoch.to_bytes(4, "big") + owner.encode())]
+
+
+def log_record(record: Any) -> LogRecord:
+    """A changelog record as a Kafka client gives it, with its epoch."""
+    epoch = 0
+    for name, value in record.headers:
+        if name == EPOCH_HEADER:
+            epoch = int.from_bytes(value[:4], "big")
+    return LogRecord(record.offset, record.key, record.value, epoch)
+
+
+class PartitionState:
+    """The local copy of one partition (see ``streams.durable.local.LocalState``)."""
+
+    def __init__(self, path: Path, cache: rocksdict.Cache) -> None:
+        options = rocksdict.Options(raw_mode=True)
+        options.create_if_missing(True)
+        options.set_write_buffer_size(8 * 1024 * 1024)
+        options.set_max_write_buffer_number(3)
+        options.set_max_open_files(256)
+        table = rocksdict.BlockBasedOptions()
+        table.set_block_cache(cache)
+        table.set_bloom_filter(10, block_based=False)
+        options.set_block_based_table_factory(table)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = rocksdict.Rdict(str(path), options)
+        self._unlogged = rocksdict.WriteOptions()
+        self._unlogged.disable_wal = True
+        self._progress = self._load()
+
+    def _load(self) -> Progress:
+        stored = self._db.get(_PROGRESS_KEY)
+        if stored is None:
+            return Progress()
+        next_offset, epoch, dirty = _decode(stored)
+        return Progress(next_offset, epoch, frozenset(dirty))
+
+    def get(self, key: bytes) -> bytes | None:
+        """See LocalState."""
+        value: bytes | None = self._db.get(key)
+        return value
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """See LocalState."""
+        iterator = self._db.iter()
+        iterator.seek(prefix)
+        while iterator.valid():
+            key = iterator.key()
+            if not key.startswith(prefix):
+                return
+            yield key, iterator.value()
+            iterator.next()
+
+    def progress(self) -> Progress:
+        """See LocalState."""
+        return self._progress
+
+    def write(self, puts: Mapping[bytes, bytes | None], progress: Progress) -> None:
+        """See LocalState."""
+        batch = rocksdict.WriteBatch(raw_mode=True)
+        for key, value in puts.items():
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+        stored = (progress.next_offset, progress.highest_epoch, sorted(progress.dirty))
+        batch.put(_PROGRESS_KEY, _encode(stored))
+        self._db.write(batch, self._unlogged)
+        self._progress = progress
+
+    def close(self) -> None:
+        """Write out what is in memory, so that the next start has less to read again."""
+        self._db.flush()
+        self._db.close()
+
+
+class StateStore(rocksdb.Store):  # type: ignore[misc]
+    """Faust's RocksDB store with the reading rule, and no other way to write."""
+
+    cache_bytes: int = 64 * 1024 * 1024
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._cache = rocksdict.Cache(self.cache_bytes)
+
+    def _open_for_partition(self, partition: int) -> PartitionState:
+        return PartitionState(self.partition_path(partition), self._cache)
+
+    def local(self, partition: int) -> PartitionState:
+        """The local copy of an assigned partition."""
+        state: PartitionState = self._db_for_partition(partition)
+        return state
+
+    def persisted_offset(self, tp: TP) -> int | None:
+        """The changelog offset of the last record in the local copy."""
+        next_offset = self.local(tp.partition).progress().next_offset
+        return next_offset - 1 if next_offset else None
+
+    def set_persisted_offset(self, tp: TP, offset: int) -> None:
+        """Does nothing: the offset is written with the data."""
+
+    def apply_changelog_batch(
+        self,
+        batch: Iterable[EventT],
+        to_key: Callable[[Any], Any],  # noqa: ARG002
+        to_value: Callable[[Any], Any],  # noqa: ARG002
+    ) -> None:
+        """Read events, each a list of changelog records, into the local copies."""
+        by_partition: defaultdict[int, list[Any]] = defaultdict(list)
+        for event in batch:
+            by_partition[event.message.partition].extend(event.message.value)
+        for partition, records in by_partition.items():
+            follow(self.local(partition), map(log_record, records))
+
+    def revoke_partitions(self, table: Any, tps: set[TP]) -> None:
+        """Close the local copies of partitions that went to others."""
+        for tp in tps:
+            if tp.topic in table.changelog_topic.topics:
+                state = self._dbs.pop(tp.partition, None)
+                if state is not None:
+                    state.close()
+
+    async def stop(self) -> None:
+        """Close all local copies."""
+        for state in self._dbs.values():
+            state.close()
+        self._dbs.clear()

@@ -1,0 +1,62 @@
+"""The one Faust table: its store is ours, its recovery, standbys and assignment are Faust's."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import faust
+from faust.types import TP
+
+from streams.app.batches import CODEC
+from streams.app.store import StateStore
+from streams.settings import Settings
+
+Recovered = Callable[[set[int]], Awaitable[None]]
+
+
+class StateTable(faust.Table):  # type: ignore[misc]
+    """The state of all partitions of this worker."""
+
+    on_recovered: Recovered
+    """Awaited with the active partitions once their local copies are read to the end."""
+
+    def _new_store(self) -> StateStore:
+        return StateStore(
+            "rocksdb://",
+            self.app,
+            self,
+            table_name=self.name,
+            key_type=self.key_type,
+            value_type=self.value_type,
+            loop=self.loop,
+            options=self.options,
+        )
+
+    async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
+        """Hand the recovered partitions to the engine, before any input is read."""
+        await super().on_recovery_completed(active_tps, standby_tps)
+        await self.on_recovered({tp.partition for tp in active_tps})
+
+
+def new_table(app: faust.App, settings: Settings, partitions: int) -> StateTable:
+    """The state table of an app."""
+    changelog = app.topic(
+        settings.changelog,
+        key_serializer=CODEC,
+        value_serializer=CODEC,
+        partitions=partitions,
+        compacting=True,
+        acks=False,
+        allow_empty=True,
+    )
+    table = StateTable(
+        app,
+        name=f"{settings.name}-state",
+        changelog_topic=changelog,
+        partitions=partitions,
+        key_type=bytes,
+        value_type=bytes,
+    )
+    StateStore.cache_bytes = settings.block_cache_bytes
+    return app.tables.add(table)

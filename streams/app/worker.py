@@ -1,0 +1,153 @@
+"""The Faust application of a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import faust
+from aiokafka.structs import TopicPartition
+from faust.types import TP
+from prometheus_client import generate_latest
+
+from streams.app.batches import CODEC, BatchScheduler, Fetch
+from streams.app.table import StateTable, new_table
+from streams.app.transport import Consumer, Transport
+from streams.engine.engine import Engine
+from streams.engine.telemetry import Telemetry
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+FAILED_EXIT_CODE = 70
+
+
+class WorkerApp(faust.App):  # type: ignore[misc]
+    """A Faust app whose agents feed the engine and whose table the engine writes."""
+
+    def __init__(self, settings: Settings, partitions: int) -> None:
+        self.thalweg = settings
+        self.state_table: StateTable
+        self.telemetry = Telemetry()
+        self.engine: Engine
+        super().__init__(
+            settings.name,
+            broker=[f"kafka://{broker.strip()}" for broker in settings.brokers.split(",")],
+            datadir=str(settings.data_dir),
+            store="rocksdb://",
+            topic_partitions=partitions,
+            topic_replication_factor=settings.replication,
+            topic_allow_declare=False,
+            topic_disable_leader=True,
+            table_standby_replicas=settings.standbys,
+            consumer_auto_offset_reset="earliest",
+            broker_session_timeout=settings.session_timeout,
+            broker_heartbeat_interval=settings.session_timeout / 3,
+            broker_commit_interval=5.0,
+            stream_buffer_maxsize=65_536,
+            stream_wait_empty=False,
+            stream_recovery_delay=0.0,
+            reply_create_topic=False,
+            web_enabled=settings.web,
+            web_bind=settings.host,
+            web_port=settings.port,
+            ConsumerScheduler=_scheduler(settings),
+            loghandlers=[],
+        )
+        self.state_table = new_table(self, settings, partitions)
+        self.state_table.on_recovered = self._claim
+        for topic in settings.topics.inputs:
+            self._add_agent(topic)
+        self.page("/metrics")(self._metrics)
+
+    def _new_transport(self) -> Transport:
+        return Transport(self.conf.broker_consumer, self)
+
+    def _new_consumer(self) -> Consumer:
+        consumer: Consumer = super()._new_consumer()
+        consumer.positions = lambda: _tps(self.engine.positions())
+        consumer.committable = lambda: _tps(self.engine.committable())
+        consumer.on_seek = lambda generation: self.engine.accept(generation)
+        return consumer
+
+    def _add_agent(self, name: str) -> None:
+        topic = self.topic(name, key_serializer=CODEC, value_serializer=CODEC, acks=False)
+
+        async def hand_over(stream: Any) -> None:
+            """Hand fetched batches to the engine."""
+            async for event in stream.noack().events():
+                fetch: Fetch = event.value
+                # An agent that raises acks its event, so no error may leave it.
+                try:
+                    await self.engine.offer(fetch.topic, fetch.generation, fetch.partitions)
+                except Exception as error:  # noqa: BLE001
+                    self.fail(error)
+
+        self.agent(topic, name=f"thalweg-{name}", concurrency=1)(hand_over)
+
+    async def on_start(self) -> None:
+        """Start the engine before anything is assigned."""
+        self.engine = Engine(self.thalweg, self.fail, self.telemetry)
+        await self.engine.start()
+        self.on_partitions_revoked.connect(self._release)
+        await super().on_start()
+
+    async def on_stop(self) -> None:
+        """Stop the engine while the consumer is still a member of the group."""
+        try:
+            await asyncio.wait_for(self.engine.stop(), timeout=20)
+        except Exception as error:  # noqa: BLE001
+            self.fail(error)
+        await super().on_stop()
+
+    async def _release(self, *_: Any, **__: Any) -> None:
+        await self.engine.release()
+
+    async def _claim(self, partitions: set[int]) -> None:
+        try:
+            store = self.state_table.data
+            await self.engine.acquire({number: store.local(number) for number in partitions})
+            await self._check_not_beyond(partitions)
+        except Exception as error:  # noqa: BLE001
+            self.fail(error)
+
+    async def _check_not_beyond(self, partitions: set[int]) -> None:
+        """Halt if the group has committed more than the state knows: the changelog was lost."""
+        positions = _tps(self.engine.positions())
+        for tp, committed in (await self.consumer.committed_offsets(list(positions))).items():
+            if committed > positions[tp]:
+                raise RuntimeError(
+                    f"the consumer group {self.thalweg.name!r} has processed {tp.topic}-"
+                    f"{tp.partition} up to offset {committed}, but the state only knows it up to "
+                    f"{positions[tp]}: the changelog {self.thalweg.changelog!r} was lost or "
+                    "recreated. Restore it; or, to start again from what is left, stop all workers "
+                    "and delete the consumer group's offsets"
+                )
+
+    async def _metrics(self, web: Any, request: Any) -> Any:  # noqa: ARG002
+        return web.bytes(generate_latest(self.telemetry.registry), content_type="text/plain")
+
+    def fail(self, error: BaseException) -> NoReturn:
+        """Stop at once, without writing anything more: the next start recovers."""
+        log.critical(
+            "stopping at once, since going on could lose or repeat something: %s\n"
+            "Restart the worker: it recovers from its changelog. If it stops again with the same "
+            "message, that message says what to change",
+            error,
+            exc_info=error,
+        )
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(FAILED_EXIT_CODE)
+
+
+def _scheduler(settings: Settings) -> type[BatchScheduler]:
+    return type("Scheduler", (BatchScheduler,), {"changelogs": frozenset((settings.changelog,))})
+
+
+def _tps(offsets: dict[tuple[str, int], int]) -> dict[TP, int]:
+    return {TP(topic, partition): offset for (topic, partition), offset in offsets.items()}

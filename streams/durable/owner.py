@@ -1,0 +1,269 @@
+"""The owner of one partition, step by step: claim, apply, seal, append, ack, store, publish.
+
+The caller does the I/O between the steps and keeps their order. One batch is in flight at a time;
+the next part may be applied to memory meanwhile, but it is sealed and appended after the ack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from core.part import Inputs, Part
+from core.router import Router
+from schemas.state import (
+    ABSENT,
+    CLAIM_KEY,
+    OUTBOX,
+    STAMP_KEY,
+    Claim,
+    Output,
+    Stamp,
+    decode_outbox,
+    decode_stamp,
+    encode_state,
+    outbox_key,
+)
+from streams.durable.local import LocalState
+from streams.durable.reading import LogRecord, Progress, stored_value
+
+
+class StaleOwnerError(Exception):
+    """Another worker owns the partition by now: this one must drop it and publish nothing."""
+
+
+class HaltError(Exception):
+    """The changelog does not behave as it must: the worker has to stop."""
+
+
+class Gap(NamedTuple):
+    """A stretch of the changelog that somebody else wrote, to be read and judged."""
+
+    start: int
+    end: int
+
+
+class Batch(NamedTuple):
+    """Records to append to the changelog atomically, under one epoch."""
+
+    records: list[tuple[bytes, bytes | None]]
+    epoch: int
+    owner: str
+    number: int = 0
+    """Which batch of the partition it is; 0 for a claim."""
+
+
+class Owner:
+    """One owner of one partition, from its claim until it is dropped.
+
+    Call ``claim`` and ``claimed`` until the claim stands, then ``start``, then for each part
+    ``apply``, ``seal``, (append), ``acked`` (and ``judge`` if it returned a gap), ``store``,
+    (publish), ``published``.
+    """
+
+    def __init__(
+        self,
+        partition: int,
+        owner_id: str,
+        local: LocalState,
+        *,
+        max_part_bytes: int,
+        max_routes: int,
+    ) -> None:
+        self.partition = partition
+        self._id = owner_id
+        self._local = local
+        self._limits = {"max_part_bytes": max_part_bytes, "max_routes": max_routes}
+        self._progress = local.progress()
+        self._epoch = 0
+        self._router: Router | None = None
+        self._ahead: list[dict[bytes, bytes | None]] = []
+        self._flying: list[tuple[bytes, bytes | None]] | None = None
+        self._acked: Progress | None = None
+        self._stamp = Stamp()
+        self._sealed = Stamp()
+        self._emitted = 0
+        self._told = 0
+        self._outbox_found: list[bytes] = []
+        self._outbox_done: list[bytes] = []
+        self._requests_at: list[tuple[int, int]] = []
+        self.committable_requests = 0
+
+    # ---- claim ----------------------------------------------------------------------------
+
+    def claim(self) -> Batch:
+        """The claim to append; the local copy must have been read to the end of the log."""
+        self._progress = self._local.progress()
+        self._epoch = self._progress.highest_epoch + 1
+        value = encode_state(Claim(self._epoch, self._id))
+        return Batch([(CLAIM_KEY, value)], self._epoch, self._id)
+
+    def claimed(self, base: int) -> Gap | None:
+        """Judge where the claim landed: None if it stands.
+
+        Otherwise the gap, with the claim itself, must be read into the local copy with
+        ``follow``, and a new claim be made.
+        """
+        expected = self._progress.next_offset
+        if base < expected:
+            raise HaltError(_went_back(self.partition, base, expected))
+        if base > expected:
+            return Gap(expected, base + 1)
+        claim = encode_state(Claim(self._epoch, self._id))
+        self._progress = Progress(
+            base + 1, self._epoch, self._progress.dirty - frozenset((CLAIM_KEY,))
+        )
+        self._local.write({CLAIM_KEY: claim}, self._progress)
+        return None
+
+    def start(self) -> Part:
+        """Restore the router; returns the outputs that may not have been published yet."""
+        self._router = Router.restore(
+            self._read, self._local.scan, partition=self.partition, **self._limits
+        )
+        stored = self._local.get(STAMP_KEY)
+        self._stamp = Stamp() if stored is None else decode_stamp(stored)
+        self._emitted = self._told = self._stamp.emitted
+        self.committable_requests = 0
+        outbox: list[Output] = []
+        for key, value in self._local.scan(OUTBOX):
+            outbox.extend(decode_outbox(value))
+            self._outbox_found.append(key)
+        self._requests_at = [(self._stamp.version, self._stamp.requests)]
+        again = self._router.unpublished(self._emitted, self._local.scan)
+        return again._replace(outbox=outbox)
+
+    # ---- cycle ----------------------------------------------------------------------------
+
+    @property
+    def router(self) -> Router:
+        """The state machine; only after ``start``."""
+        assert self._router is not None, "start the owner first"
+        return self._router
+
+    @property
+    def positions(self) -> tuple[int, int, int]:
+        """The next offset to read of the policy, request and reward topic."""
+        return self.router.positions
+
+    @property
+    def durable(self) -> Stamp:
+        """The newest stamp that is known to be in the changelog."""
+        return self._stamp
+
+    @property
+    def must_repair(self) -> bool:
+        """Whether a stale writer's records must be overwritten at once."""
+        return bool(self._progress.dirty)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether an idle owner should write its stamp: more was published than it says."""
+        return self._emitted > self._told or bool(self._outbox_done)
+
+    def _read(self, key: bytes) -> bytes | None:
+        for puts in reversed(self._ahead):
+            if key in puts:
+                return puts[key]
+        return self._local.get(key)
+
+    def apply(self, inputs: Inputs) -> Part:
+        """Apply input records in memory, as many as fit one batch."""
+        part = self.router.handle(inputs, self._emitted)
+        self._ahead.append(part.puts)
+        return part
+
+    def seal(self, part: Part) -> Batch:
+        """The batch that makes a part durable: puts, outbox, repairs, and the stamp at its end."""
+        assert self._flying is None, "one batch in flight at a time"
+        assert self._acked is None, "store the last batch first"
+        puts: dict[bytes, bytes | None] = dict.fromkeys(self._outbox_done)
+        self._outbox_done = []
+        number = self._stamp.batch + 1
+        puts.update(part.puts)
+        if part.outbox:
+            puts[outbox_key(number)] = encode_state(part.outbox)
+        for key in self._progress.dirty:
+            if key not in puts and key not in (STAMP_KEY, CLAIM_KEY):
+                value = self._local.get(key)
+                puts[key] = ABSENT if value is None else value
+        records = list(puts.items())
+        if CLAIM_KEY in self._progress.dirty:
+            records.append((CLAIM_KEY, encode_state(Claim(self._epoch, self._id))))
+        self._sealed = msgspec.structs.replace(part.stamp, emitted=self._emitted, batch=number)
+        self._told = self._emitted
+        records.append((STAMP_KEY, encode_state(self._sealed)))
+        self._flying = records
+        return Batch(records, self._epoch, self._id, number)
+
+    def heartbeat(self) -> Part:
+        """A part without input: its batch carries the stamp, and repairs if there are any."""
+        part = Part({}, [], [], self.router.state.stamp())
+        self._ahead.append(part.puts)
+        return part
+
+    def acked(self, base: int) -> Gap | None:
+        """Judge where the batch landed. None: as expected. A gap must be read and judged."""
+        assert self._flying is not None, "nothing is in flight"
+        expected = self._progress.next_offset
+        if base < expected:
+            raise HaltError(_went_back(self.partition, base, expected))
+        self._acked = Progress(base + len(self._flying), self._epoch, frozenset())
+        return None if base == expected else Gap(expected, base)
+
+    def judge(self, gap: Gap, records: Sequence[LogRecord]) -> None:
+        """Judge what somebody else wrote before the batch.
+
+        Raises StaleOwnerError if a newer owner wrote there, or if a record is gone, since it could
+        have been a newer owner's. What an older owner wrote is overwritten by the next batch.
+        """
+        assert self._flying is not None, "nothing is in flight"
+        assert self._acked is not None, "no ack was judged"
+        offsets = {record.offset for record in records}
+        if any(offset not in offsets for offset in range(gap.start, gap.end)):
+            raise StaleOwnerError(
+                f"partition {self.partition}: records of the changelog before this worker's batch "
+                "are gone, so a newer owner may have written them"
+            )
+        if any(record.epoch > self._epoch for record in records):
+            raise StaleOwnerError(
+                f"partition {self.partition}: another worker has claimed it (this worker was paused "
+                "or cut off for longer than the session timeout)"
+            )
+        written = {key for key, _ in self._flying}
+        foreign = frozenset(record.key for record in records) - written
+        self._acked = self._acked._replace(dirty=foreign)
+
+    def store(self) -> None:
+        """Write the acked batch to the local copy."""
+        assert self._flying is not None, "nothing is in flight"
+        assert self._acked is not None, "no ack was judged"
+        puts = {key: stored_value(value) for key, value in self._flying}
+        self._local.write(puts, self._acked)
+        self._progress, self._acked, self._flying = self._acked, None, None
+        self._stamp = self._sealed
+        self._ahead.pop(0)
+        self._requests_at.append((self._stamp.version, self._stamp.requests))
+
+    def published(self, part: Part, batch: int) -> None:
+        """Note that all outputs of a part were acked; parts must be noted in order.
+
+        ``batch`` is the number of the batch that made it durable; 0 for what ``start`` gave.
+        """
+        self._emitted = max(self._emitted, part.stamp.version)
+        if not batch:
+            self._outbox_done, self._outbox_found = self._outbox_found, []
+        elif part.outbox:
+            self._outbox_done.append(outbox_key(batch))
+        while self._requests_at and self._requests_at[0][0] <= self._emitted:
+            self.committable_requests = self._requests_at.pop(0)[1]
+
+
+def _went_back(partition: int, base: int, expected: int) -> str:
+    return (
+        f"the changelog of partition {partition} acknowledged offset {base} where {expected} or "
+        "later was due: the topic was recreated or lost records. Stop all workers; if the topic was "
+        "recreated on purpose, delete the workers' data directories; otherwise restore the topic"
+    )

@@ -1,0 +1,141 @@
+"""Creates the topics with the settings that exactness needs, and checks those that exist."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_HOUR_MS: Final = 3_600_000
+_LOG_TIME: Final = {"message.timestamp.type": "LogAppendTime"}
+
+
+class TopicError(Exception):
+    """The topics are not as a worker needs them; the message says which, and what to do."""
+
+
+def wanted(settings: Settings) -> dict[str, dict[str, str]]:
+    """The settings of every topic.
+
+    Inputs carry the broker's time, so that one producer's wrong clock cannot close reward windows.
+    The changelog is compacted, but not before a stale writer's records could be repaired.
+    """
+    topics = settings.topics
+    compacted = {"cleanup.policy": "compact"}
+    return {
+        topics.requests: dict(_LOG_TIME),
+        topics.rewards: dict(_LOG_TIME),
+        topics.policies: {**compacted, **_LOG_TIME},
+        topics.decisions: {},
+        topics.drift: {},
+        topics.dead_letters: {},
+        settings.changelog: {
+            **compacted,
+            **_LOG_TIME,
+            "min.compaction.lag.ms": str(_HOUR_MS),
+            "max.message.bytes": str(4 * settings.max_part_bytes + 65_536),
+            "min.insync.replicas": "2" if settings.replication >= 3 else "1",
+            "unclean.leader.election.enable": "false",
+        },
+    }
+
+
+async def ensure_topics(settings: Settings) -> int:
+    """Create the topics that do not exist; returns the partition count of all of them.
+
+    Raises TopicError when existing topics differ in their partition counts, or when the changelog
+    has a setting under which state could be lost; other differences are logged.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.brokers, client_id=settings.name)
+    await admin.start()
+    try:
+        specs = wanted(settings)
+        counts = await _partition_counts(admin, list(specs))
+        present = set(counts.values())
+        if len(present) > 1:
+            raise TopicError(_unequal(counts))
+        partitions = present.pop() if present else settings.partitions
+        missing = [name for name in specs if name not in counts]
+        await _create(admin, settings, specs, missing, partitions)
+        await _check(admin, settings, [name for name in specs if name not in missing])
+        return partitions
+    finally:
+        await admin.close()
+
+
+async def _partition_counts(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, int]:
+    existing = set(await admin.list_topics())
+    described = await admin.describe_topics([name for name in names if name in existing])
+    return {topic["topic"]: len(topic["partitions"]) for topic in described}
+
+
+async def _create(
+    admin: AIOKafkaAdminClient,
+    settings: Settings,
+    specs: dict[str, dict[str, str]],
+    names: list[str],
+    partitions: int,
+) -> None:
+    new = [
+        NewTopic(name, partitions, settings.replication, topic_configs=specs[name])
+        for name in names
+    ]
+    if not new:
+        return
+    response = await admin.create_topics(new)
+    for name, code, *rest in response.topic_errors:
+        if code not in (0, TopicAlreadyExistsError.errno):
+            detail = rest[0] if rest and rest[0] else for_code(code).description
+            raise TopicError(
+                f"the topic {name!r} could not be created: {detail}. Create it with {partitions} "
+                f"partitions and the settings {specs[name]}, or let the worker create topics"
+            )
+    log.info("created topics with %d partitions: %s", partitions, ", ".join(names))
+
+
+async def _check(admin: AIOKafkaAdminClient, settings: Settings, names: list[str]) -> None:
+    specs = wanted(settings)
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names if specs[name]]
+    if not resources:
+        return
+    wrong = []
+    for response in await admin.describe_configs(resources):
+        for resource in response.resources:
+            name, entries = resource[3], resource[4]
+            found = {entry[0]: entry[1] for entry in entries}
+            for key, value in specs[name].items():
+                actual = found.get(key)
+                if actual is None or _good_enough(key, actual, value):
+                    continue
+                problem = f"{name}: {key} is {actual}, should be {value}"
+                if name == settings.changelog:
+                    wrong.append(problem)
+                else:
+                    log.warning("%s; change it with kafka-configs --alter", problem)
+    if wrong:
+        raise TopicError(
+            "the changelog exists with settings under which state could be lost:\n  "
+            + "\n  ".join(wrong)
+            + "\nChange them with kafka-configs --alter, or let the worker create the topic"
+        )
+
+
+def _good_enough(key: str, actual: str, value: str) -> bool:
+    if key in {"min.compaction.lag.ms", "max.message.bytes", "min.insync.replicas"}:
+        return int(actual) >= int(value)
+    return actual == value
+
+
+def _unequal(counts: dict[str, int]) -> str:
+    listed = "\n  ".join(f"{name}: {count}" for name, count in sorted(counts.items()))
+    return (
+        "all topics must have the same number of partitions, so that the events of a route meet in "
+        f"one partition, but they have\n  {listed}\nRecreate those that differ"
+    )
