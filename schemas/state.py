@@ -2,7 +2,7 @@
 
 Keys begin with one letter that says what they hold; text parts are joined by NUL, which routes,
 segments and arm ids cannot contain (a request id is always the last part). Values are MessagePack
-arrays. ``ABSENT`` stands for a key that has no value: unlike a tombstone, compaction never drops it.
+arrays. ``ABSENT`` stands for a key without a value: unlike a tombstone, compaction keeps it.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Final
+from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -89,7 +89,7 @@ async def _create(
     ]
     if not new:
         return
-    response = await admin.create_topics(new)
+    response: Any = await admin.create_topics(new)
     for name, code, *rest in response.topic_errors:
         if code not in (0, TopicAlreadyExistsError.errno):
             detail = rest[0] if rest and rest[0] else for_code(code).description
@@ -106,7 +106,8 @@ async def _check(admin: AIOKafkaAdminClient, settings: Settings, names: list[str
     if not resources:
         return
     wrong = []
-    for response in await admin.describe_configs(resources):
+    responses: list[Any] = await admin.describe_configs(resources)
+    for response in responses:
         for resource in response.resources:
             name, entries = resource[3], resource[4]
             found = {entry[0]: entry[1] for entry in entries}

@@ -22,7 +22,8 @@ _TOLERANCE = 1e-8
 """How far the probabilities may be from summing to 1 before the panels are halved."""
 _HALVINGS = 4
 _NODES = 16
-_GROWTH = 0.5
+_STEP = 1.0
+_SLOPE = 0.5
 """A panel may be one unit wide at the centre, and this much wider per unit of distance from it."""
 
 
@@ -45,6 +46,7 @@ def _gauss_legendre(n: int) -> tuple[Floats, Floats]:
 
 
 _POINTS, _INTEGRAL = _gauss_legendre(_NODES)
+_POINTS += 1.0
 
 
 def best_probabilities(posteriors: Posteriors) -> Floats:
@@ -55,23 +57,23 @@ def best_probabilities(posteriors: Posteriors) -> Floats:
     Raises QuadratureError if the raw sum stays off by more than 1e-8 with panels 16 times finer.
     """
     distinct: dict[tuple[float, ...], int] = {}
-    arms = np.array(
-        [distinct.setdefault(tuple(row), len(distinct)) for row in posteriors.parameters.tolist()]
-    )
-    rows = np.unique(arms, return_index=True)[1]
-    kinds = posteriors.take(rows)
-    low, high = kinds.ends(_CUT)
+    arms = [distinct.setdefault(tuple(row), len(distinct)) for row in posteriors.parameters.tolist()]
+    copies = np.ones(len(arms), dtype=np.intp)
+    if len(distinct) < len(arms):
+        copies = np.bincount(arms)
+        posteriors = posteriors.take(np.array([arms.index(i) for i in range(len(distinct))]))
+    low, high = posteriors.ends(_CUT)
     start = low.max()
     alive = high > start
-    kinds, low, high = kinds.take(alive), low[alive], high[alive]
-    copies = np.bincount(arms)[alive]
-    share = np.zeros(len(alive))
+    if not alive.all():
+        posteriors = posteriors.take(alive)
+        low, high, copies = low[alive], high[alive], copies[alive]
+    share = np.zeros(len(distinct))
     if len(copies) == 1:
         share[alive] = 1.0 / copies[0]
         return share[arms]
     for halving in range(_HALVINGS + 1):
-        edges = _panels(kinds, low, high, start, 2**halving)
-        won = _integrate(kinds, copies, edges)
+        won = _integrate(posteriors, copies, _edges(posteriors, low, high, 0.5**halving))
         total = won @ copies
         if abs(total - 1.0) <= _TOLERANCE:
             share[alive] = won / total
@@ -82,46 +84,44 @@ def best_probabilities(posteriors: Posteriors) -> Floats:
     )
 
 
-def _panels(kinds: Posteriors, low: Floats, high: Floats, start: float, fineness: int) -> Floats:
+def _edges(posteriors: Posteriors, low: Floats, high: Floats, width: float) -> Floats:
     """Edges of panels that are narrow enough for every density that lives there."""
-    centre, scale = kinds.centre[:, None], kinds.scale[:, None]
-    steps = np.arange(_rank(np.max((high - low) / kinds.scale)) + 1.0)
-    ladder = np.expm1(steps * np.log1p(_GROWTH)) / _GROWTH
-    left = np.minimum(scale, (centre - low[:, None]) / 6.7)
-    right = np.minimum(scale, (high[:, None] - centre) / 6.7)
-    marks = np.concatenate([centre - left * ladder, centre + right * ladder, high[:, None]], axis=1)
-    edges = np.sort(np.clip(marks, np.maximum(low,start)[:,None], high[:, None]), axis=None)
-    edges = edges[np.diff(edges, append=np.inf) > 0.0]
-    inside = np.clip(edges, low[:, None], high[:, None]) - centre
-    z = inside / np.where(inside < 0.0, left, right)
-    rank = np.sign(z) * np.log1p(_GROWTH * np.abs(z)) / np.log1p(_GROWTH)
-    need = np.concatenate([[0.0], np.cumsum(np.diff(rank, axis=1).max(axis=0))]) * fineness
-    # A density must not begin or end inside a panel: it would fill an unseen corner of it.
-    ends = np.unique(need[np.searchsorted(edges, high)])
-    spans = np.diff(ends, prepend=0.0)
-    counts = np.ceil(spans - 1e-6).astype(np.intp)
-    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    wanted = np.repeat(ends - spans, counts) + within * np.repeat(spans / counts, counts)
-    return np.append(np.interp(wanted, need, edges), edges[-1])
+    slope = _SLOPE*width
+    bells = [(end, centre, width * _STEP*min(scale, (centre-lo) / 6.7), width *_STEP* min(scale, (end-centre) / 6.7)) for centre, lo, end, scale in zip(posteriors.centre.tolist(), low.tolist(), high.tolist(), posteriors.scale.tolist())]
+    bells.sort(reverse=True)
+    edges = [max(low.tolist())]
+    while bells:
+        at = edges[-1]
+        reach=bells[-1][0] - at
+        for end, centre, left, right in bells:
+            step = max(left, slope*(centre-at)) if at < centre else max(right, slope*(at-centre))
+            if step < reach: reach = step
+        edges.append(at+reach)
+        while bells and bells[-1][0] <= edges[-1] : bells.pop()
+    return np.array(edges)
 
 
-def _rank(z: float) -> float:
-    return np.ceil(np.log1p(_GROWTH * z) / np.log1p(_GROWTH))
-
-
-def _integrate(kinds: Posteriors, copies: NDArray[np.intp], edges: Floats) -> Floats:
+def _integrate(posteriors: Posteriors, copies: NDArray[np.intp], edges: Floats) -> Floats:
     """The integral for one arm of each kind, of which there are ``copies``."""
-    half = np.diff(edges) / 2.0
-    nodes = edges[:-1, None] + half[:, None] * (1.0 + _POINTS)
-    density = kinds.density(nodes)
+    half = (edges[1:] - edges[:-1]) / 2.0
+    nodes = edges[:-1, None] + half[:, None] * _POINTS
+    density = posteriors.density(nodes)
     density *= half[:, None]
     below = density @ _INTEGRAL
-    whole = np.cumsum(below[..., -1], axis=1)
-    below[:, 0] += kinds.cdf(edges[0])[:, None]
-    below[:, 1:] += (whole[:, :-1] + kinds.cdf(edges[0])[:, None])[..., None]
-    F = np.repeat(below[..., :-1], copies, axis=0)
-    ones = np.ones_like(F[:1])
-    before = np.cumprod(np.concatenate([ones, F[:-1]]), axis=0)
-    after = np.cumprod(np.concatenate([ones, F[:0:-1]]), axis=0)[::-1]
-    others = (before * after)[np.cumsum(copies) - copies]
-    return ((density * others) @ _INTEGRAL[:, -1]).sum(axis=1)
+    base = np.empty((len(copies), len(half)))
+    base[:, 0] = posteriors.cdf(edges[0])
+    base[:, 1:] = below[:, :-1, -1]
+    F = below[..., :-1]
+    F += np.add.accumulate(base, axis=1)[..., None]
+    if len(F) < copies.sum():
+        F = np.repeat(F, copies, axis=0)
+    if len(F) == 2:
+        others = F[::-1]
+    else:
+        others = np.ones_like(F)
+        np.multiply.accumulate(F[:-1], axis=0, out=others[1:])
+        others[:-1] *= np.multiply.accumulate(F[:0:-1], axis=0)[::-1]
+    if len(F) != len(copies):
+        others = others[np.cumsum(copies) - copies]
+    density *= others
+    return (density @ _INTEGRAL[:, -1]).sum(axis=1)

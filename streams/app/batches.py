@@ -55,7 +55,7 @@ def _batch(tp: TP, last: ConsumerRecord[Any, Any], value: object) -> _Batch:
     )
 
 
-class BatchScheduler(SchedulingStrategyT):  # type: ignore[misc]
+class BatchScheduler(SchedulingStrategyT):
     """Delivers whole fetches; ``changelogs`` names the topics that keep their partitions apart."""
 
     changelogs: frozenset[str] = frozenset()
@@ -76,7 +76,7 @@ class BatchScheduler(SchedulingStrategyT):  # type: ignore[misc]
             yield tps[0], _batch(tps[0], records[tps[0]][-1], fetch)
 
 
-class _AsItIs(Codec):  # type: ignore[misc]
+class _AsItIs(Codec):
     """A codec for values that are objects already."""
 
     def _loads(self, s: Any) -> Any:

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import faust
 from faust.types import TP
 
 from streams.app.batches import CODEC
-from streams.app.store import StateStore
+from streams.app.store import PartitionState, StateStore
 from streams.settings import Settings
 
 Recovered = Callable[[set[int]], Awaitable[None]]
 
 
-class StateTable(faust.Table):  # type: ignore[misc]
+class StateTable(faust.Table[bytes, bytes]):
     """The state of all partitions of this worker."""
 
     on_recovered: Recovered
     """Awaited with the active partitions once their local copies are read to the end."""
 
+    block_cache_bytes: int
+
     def _new_store(self) -> StateStore:
-        return StateStore(
+        store = StateStore(
             "rocksdb://",
             self.app,
             self,
@@ -32,6 +33,14 @@ class StateTable(faust.Table):  # type: ignore[misc]
             loop=self.loop,
             options=self.options,
         )
+        store.set_cache(self.block_cache_bytes)
+        return store
+
+    def local(self, partition: int) -> PartitionState:
+        """The local copy of an assigned partition."""
+        store = self.data
+        assert isinstance(store, StateStore), "_new_store made it"
+        return store.local(partition)
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         """Hand the recovered partitions to the engine, before any input is read."""
@@ -58,5 +67,6 @@ def new_table(app: faust.App, settings: Settings, partitions: int) -> StateTable
         key_type=bytes,
         value_type=bytes,
     )
-    StateStore.cache_bytes = settings.block_cache_bytes
-    return app.tables.add(table)
+    table.block_cache_bytes = settings.block_cache_bytes
+    app.tables.add(table)
+    return table

@@ -9,27 +9,45 @@ are committed to what the state says for monitoring.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any, ClassVar
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, ClassVar, Protocol
 
 import aiokafka
 from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from faust.types.transports import ConsumerT
 
 from streams.app.batches import FetchedRecords
 
-Positions = Mapping[TP, int]
+Offsets = Mapping[tuple[str, int], int]
 
 
-class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+class Reader(Protocol):
+    """What knows where the inputs must be read from: the engine."""
+
+    def positions(self) -> Offsets:
+        """By topic and partition, the next offset to read."""
+        ...
+
+    def committable(self) -> Offsets:
+        """By topic and partition, what may be committed for monitoring."""
+        ...
+
+    def accept(self, generation: int) -> None:
+        """From this generation on, fetched records follow the positions."""
+        ...
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
     """The thread of the Kafka consumer; every method that touches records runs in its loop."""
 
     generation = 0
+    fetch_max_wait_ms = 10
 
     def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = int(self.app.thalweg.fetch_wait * 1000)
+        consumer._fetch_max_wait_ms = self.fetch_max_wait_ms
         return consumer
 
     async def _fetch_records(self, *args: Any, **kwargs: Any) -> FetchedRecords:
@@ -39,59 +57,58 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         fetched.generation = self.generation
         return fetched
 
-    async def seek_inputs(self, positions: Positions) -> int:
+    async def seek_inputs(self, positions: Offsets) -> int:
         """Read the inputs from these offsets on; returns the generation of what follows."""
         result: int = await self.call_thread(self._seek_inputs, positions)
         return result
 
-    async def _seek_inputs(self, positions: Positions) -> int:
+    async def _seek_inputs(self, positions: Offsets) -> int:
         consumer = self._ensure_consumer()
-        for tp, offset in positions.items():
-            consumer.seek(TopicPartition(tp.topic, tp.partition), offset)
+        for (topic, partition), offset in positions.items():
+            consumer.seek(TopicPartition(topic, partition), offset)
         self.generation += 1
         return self.generation
 
-    async def committed_offsets(self, tps: list[TP]) -> dict[TP, int]:
+    async def committed_offsets(self, tps: list[tuple[str, int]]) -> dict[tuple[str, int], int]:
         """The group's committed offsets, where there are any."""
-        result: dict[TP, int] = await self.call_thread(self._committed_offsets, tps)
+        result: dict[tuple[str, int], int] = await self.call_thread(self._committed_offsets, tps)
         return result
 
-    async def _committed_offsets(self, tps: list[TP]) -> dict[TP, int]:
+    async def _committed_offsets(self, tps: list[tuple[str, int]]) -> dict[tuple[str, int], int]:
         consumer = self._ensure_consumer()
-        found: dict[TP, int] = {}
-        for tp in tps:
-            offset = await consumer.committed(TopicPartition(tp.topic, tp.partition))
+        found: dict[tuple[str, int], int] = {}
+        for topic, partition in tps:
+            offset = await consumer.committed(TopicPartition(topic, partition))
             if offset is not None:
-                found[tp] = offset
+                found[topic, partition] = offset
         return found
 
 
-class Consumer(driver.Consumer):  # type: ignore[misc]
-    """Delivers batches; seeks and commits what the engine says."""
+class Consumer(driver.Consumer):
+    """Delivers batches; seeks and commits what its reader says."""
 
     _thread: ConsumerThread
-
-    positions: Callable[[], Positions]
-    """The engine's: where the inputs must be read from."""
-    committable: Callable[[], Positions]
-    """The engine's: what may be committed for monitoring."""
-    on_seek: Callable[[int], None]
-    """Told the generation from which on fetched records follow the engine's positions."""
+    reader: Reader
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
-    async def perform_seek(self) -> None:
-        """Read the inputs from the engine's positions."""
-        positions = self.positions()
-        if positions:
-            self.on_seek(await self._thread.seek_inputs(positions))
+    def follow(self, reader: Reader, fetch_wait: float) -> None:
+        """Read where ``reader`` says; a fetch waits ``fetch_wait`` seconds for data."""
+        self.reader = reader
+        self._thread.fetch_max_wait_ms = int(fetch_wait * 1000)
 
-    async def committed_offsets(self, tps: list[TP]) -> dict[TP, int]:
+    async def perform_seek(self) -> None:
+        """Read the inputs from the reader's positions."""
+        positions = self.reader.positions()
+        if positions:
+            self.reader.accept(await self._thread.seek_inputs(positions))
+
+    async def committed_offsets(self, tps: list[tuple[str, int]]) -> dict[tuple[str, int], int]:
         """The group's committed offsets, where there are any."""
         return await self._thread.committed_offsets(tps)
 
-    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109
         """What one fetch brought, as batches."""
         records, _ = await self._wait_next_records(timeout)
         if not records or self.should_stop:
@@ -122,14 +139,14 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
                 raise
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002, FBT001, FBT002
-        """Commit the engine's positions. Nothing is ever read from there."""
-        positions = self.committable()
-        if not positions:
+        """Commit the reader's positions. Nothing is ever read from there."""
+        offsets = self.reader.committable()
+        if not offsets:
             return False
-        return bool(await self._commit(positions))
+        return bool(await self._commit({TP(*tp): offset for tp, offset in offsets.items()}))
 
 
-class Transport(driver.Transport):  # type: ignore[misc]
+class Transport(driver.Transport):
     """Faust's aiokafka transport with the consumer above."""
 
-    Consumer: ClassVar[type[Consumer]] = Consumer
+    Consumer: ClassVar[type[ConsumerT]] = Consumer

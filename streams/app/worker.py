@@ -6,12 +6,10 @@ import asyncio
 import logging
 import os
 import sys
-from pathlib import Path
 from typing import Any, NoReturn
 
 import faust
-from aiokafka.structs import TopicPartition
-from faust.types import TP
+from faust.types.transports import ConsumerT
 from prometheus_client import generate_latest
 
 from streams.app.batches import CODEC, BatchScheduler, Fetch
@@ -25,14 +23,14 @@ log = logging.getLogger(__name__)
 FAILED_EXIT_CODE = 70
 
 
-class WorkerApp(faust.App):  # type: ignore[misc]
+class WorkerApp(faust.App):
     """A Faust app whose agents feed the engine and whose table the engine writes."""
 
     def __init__(self, settings: Settings, partitions: int) -> None:
         self.thalweg = settings
         self.state_table: StateTable
         self.telemetry = Telemetry()
-        self.engine: Engine
+        self.batch_consumer: Consumer
         super().__init__(
             settings.name,
             broker=[f"kafka://{broker.strip()}" for broker in settings.brokers.split(",")],
@@ -57,6 +55,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]
             ConsumerScheduler=_scheduler(settings),
             loghandlers=[],
         )
+        self.engine = Engine(settings, self.fail, self.telemetry)
         self.state_table = new_table(self, settings, partitions)
         self.state_table.on_recovered = self._claim
         for topic in settings.topics.inputs:
@@ -66,11 +65,11 @@ class WorkerApp(faust.App):  # type: ignore[misc]
     def _new_transport(self) -> Transport:
         return Transport(self.conf.broker_consumer, self)
 
-    def _new_consumer(self) -> Consumer:
-        consumer: Consumer = super()._new_consumer()
-        consumer.positions = lambda: _tps(self.engine.positions())
-        consumer.committable = lambda: _tps(self.engine.committable())
-        consumer.on_seek = lambda generation: self.engine.accept(generation)
+    def _new_consumer(self) -> ConsumerT:
+        consumer = super()._new_consumer()
+        assert isinstance(consumer, Consumer), "the transport above makes it"
+        consumer.follow(self.engine, self.thalweg.fetch_wait)
+        self.batch_consumer = consumer
         return consumer
 
     def _add_agent(self, name: str) -> None:
@@ -90,7 +89,6 @@ class WorkerApp(faust.App):  # type: ignore[misc]
 
     async def on_start(self) -> None:
         """Start the engine before anything is assigned."""
-        self.engine = Engine(self.thalweg, self.fail, self.telemetry)
         await self.engine.start()
         self.on_partitions_revoked.connect(self._release)
         await super().on_start()
@@ -108,20 +106,21 @@ class WorkerApp(faust.App):  # type: ignore[misc]
 
     async def _claim(self, partitions: set[int]) -> None:
         try:
-            store = self.state_table.data
-            await self.engine.acquire({number: store.local(number) for number in partitions})
-            await self._check_not_beyond(partitions)
+            table = self.state_table
+            await self.engine.acquire({number: table.local(number) for number in partitions})
+            await self._check_not_beyond()
         except Exception as error:  # noqa: BLE001
             self.fail(error)
 
-    async def _check_not_beyond(self, partitions: set[int]) -> None:
+    async def _check_not_beyond(self) -> None:
         """Halt if the group has committed more than the state knows: the changelog was lost."""
-        positions = _tps(self.engine.positions())
-        for tp, committed in (await self.consumer.committed_offsets(list(positions))).items():
-            if committed > positions[tp]:
+        positions = self.engine.positions()
+        committed = await self.batch_consumer.committed_offsets(list(positions))
+        for tp, offset in committed.items():
+            if offset > positions[tp]:
                 raise RuntimeError(
-                    f"the consumer group {self.thalweg.name!r} has processed {tp.topic}-"
-                    f"{tp.partition} up to offset {committed}, but the state only knows it up to "
+                    f"the consumer group {self.thalweg.name!r} has processed partition {tp[1]} of "
+                    f"{tp[0]} up to offset {offset}, but the state only knows it up to "
                     f"{positions[tp]}: the changelog {self.thalweg.changelog!r} was lost or "
                     "recreated. Restore it; or, to start again from what is left, stop all workers "
                     "and delete the consumer group's offsets"
@@ -147,7 +146,3 @@ class WorkerApp(faust.App):  # type: ignore[misc]
 
 def _scheduler(settings: Settings) -> type[BatchScheduler]:
     return type("Scheduler", (BatchScheduler,), {"changelogs": frozenset((settings.changelog,))})
-
-
-def _tps(offsets: dict[tuple[str, int], int]) -> dict[TP, int]:
-    return {TP(topic, partition): offset for (topic, partition), offset in offsets.items()}

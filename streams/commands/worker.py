@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from pathlib import Path
 
@@ -85,5 +86,22 @@ def run(settings: Settings, partitions: int) -> None:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     app = WorkerApp(settings, partitions)
     app.finalize()
-    runner = faust.Worker(app, loglevel=settings.log_level, quiet=False, daemon=True)
+    _log(settings.log_level)
+    runner = faust.Worker(
+        app, quiet=True, override_logging=False, redirect_stdouts=False, daemon=True
+    )
+    runner.spinner = None
     sys.exit(runner.execute_from_commandline())
+
+
+def _log(level: str) -> None:
+    """Log to standard error. Faust tells much at info that only its developers need, also in the
+    name of our subclasses of its services.
+    """
+    logging.basicConfig(
+        format="%(asctime)s %(levelname)-8s %(name)s: %(message)s",
+        level=logging.WARNING if level == "info" else level.upper(),
+    )
+    logging.getLogger("streams").setLevel(level.upper())
+    if level == "info":
+        logging.getLogger("streams.app").setLevel(logging.WARNING)

@@ -229,8 +229,8 @@ class Owner:
             )
         if any(record.epoch > self._epoch for record in records):
             raise StaleOwnerError(
-                f"partition {self.partition}: another worker has claimed it (this worker was paused "
-                "or cut off for longer than the session timeout)"
+                f"partition {self.partition}: another worker has claimed it, since this one was "
+                "paused or cut off for longer than the session timeout"
             )
         written = {key for key, _ in self._flying}
         foreign = frozenset(record.key for record in records) - written
@@ -264,6 +264,6 @@ class Owner:
 def _went_back(partition: int, base: int, expected: int) -> str:
     return (
         f"the changelog of partition {partition} acknowledged offset {base} where {expected} or "
-        "later was due: the topic was recreated or lost records. Stop all workers; if the topic was "
-        "recreated on purpose, delete the workers' data directories; otherwise restore the topic"
+        "later was due: the topic was recreated or lost records. Stop all workers; if the topic "
+        "was recreated on purpose, delete the workers' data directories; otherwise restore it"
     )

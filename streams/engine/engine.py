@@ -1,4 +1,4 @@
-"""One loop per worker: apply what is there, make it durable, publish it, take what came meanwhile."""
+"""One loop per worker: apply what is there, make it durable, publish it, take what came."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ _MOST_PUBLISHING: Final = 4
 """Cycles whose outputs may await their acks; then the next one waits."""
 _NEWS_AFTER: Final = 1.0
 """Seconds after which an idle owner writes down what was published since its last batch."""
+_REASSIGNED_WITHIN: Final = 60.0
+"""Seconds in which a worker that lost a partition must learn of it from the group."""
 
 
 class _Sent(NamedTuple):
@@ -56,6 +58,7 @@ class Engine:
         self._outputs = Outputs(settings)
         self._owners: dict[int, Owner] = {}
         self._written: dict[int, float] = {}
+        self._lost: dict[int, float] = {}
         self._generation = 0
         self._accepting = False
         self._publishing: deque[asyncio.Task[None]] = deque()
@@ -94,6 +97,7 @@ class Engine:
         """Claim partitions whose local copies were read to the end of the changelog."""
         async with self._turning:
             self._owners.clear()
+            self._lost.clear()
             owners = await asyncio.gather(
                 *(self._claim(number, local) for number, local in sorted(locals_.items()))
             )
@@ -136,6 +140,7 @@ class Engine:
             await self._settle()
             await self._finish_publishing()
             self._owners.clear()
+            self._lost.clear()
 
     async def _finish_publishing(self) -> None:
         while self._publishing:
@@ -145,6 +150,7 @@ class Engine:
         """Take in what the consumer fetches from ``generation`` on."""
         self._generation = generation
         self._accepting = True
+        log.info("ready: owns partitions %s", ", ".join(map(str, self._owners)))
 
     # ---- input ----------------------------------------------------------------------------
 
@@ -210,6 +216,13 @@ class Engine:
 
     async def _beat(self) -> None:
         """A cycle without input."""
+        for number, since in self._lost.items():
+            if time.monotonic() - since > _REASSIGNED_WITHIN:
+                raise RuntimeError(
+                    f"partition {number} went to another worker {_REASSIGNED_WITHIN:.0f} s ago, "
+                    "but the group still assigns it to this one: two groups with one changelog? "
+                    "Every installation needs its own --name"
+                )
         await self._settle()
         await self._append(self._due())
 
@@ -274,6 +287,7 @@ class Engine:
             except StaleOwnerError as error:
                 log.warning("%s: dropped; nothing of it was published", error)
                 self._owners.pop(owner.partition, None)
+                self._lost[owner.partition] = time.monotonic()
                 self._telemetry.stale(len(self._owners))
                 continue
             owner.store()

@@ -22,9 +22,9 @@ async def read_gap(settings: Settings, partition: int, gap: Gap) -> list[LogReco
         found: list[LogRecord] = []
         while await consumer.position(tp) < gap.end:
             batches = await consumer.getmany(tp, timeout_ms=1_000)
-            for record in batches.get(tp, ()):
-                if record.offset < gap.end:
-                    found.append(log_record(record))
+            found.extend(
+                log_record(record) for record in batches.get(tp, ()) if record.offset < gap.end
+            )
         return found
     finally:
         await consumer.stop()

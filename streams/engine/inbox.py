@@ -61,11 +61,11 @@ class Inbox:
         """Return when more may be put in."""
         await self._drained.wait()
 
-    async def wait_for_records(self, timeout: float) -> bool:
-        """Return True when records wait, False after ``timeout`` seconds or ``wake``."""
+    async def wait_for_records(self, seconds: float) -> bool:
+        """Return True when records wait, False after ``seconds`` or ``wake``."""
         if not self._filled.is_set():
             try:
-                await asyncio.wait_for(self._filled.wait(), timeout)
+                await asyncio.wait_for(self._filled.wait(), seconds)
             except TimeoutError:
                 return False
         if not self._records:

@@ -35,11 +35,13 @@ class Changelog:
     """Appends sealed batches. Each is one record batch, so Kafka keeps all of it or nothing."""
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._topic = settings.changelog
-        self._producer = new_producer(settings, 4 * settings.max_part_bytes)
+        self._producer: AIOKafkaProducer
 
     async def start(self) -> None:
         """Connect."""
+        self._producer = new_producer(self._settings, 4 * self._settings.max_part_bytes)
         await self._producer.start()
 
     async def stop(self) -> None:
@@ -56,22 +58,27 @@ class Changelog:
         for key, value in batch.records:
             if builder.append(key=key, value=value, timestamp=None, headers=headers) is None:
                 raise ValueError(
-                    f"the state changes of one cycle of partition {partition} exceed the changelog's "
-                    "max.message.bytes: lower max_part_bytes"
+                    f"the state changes of one cycle of partition {partition} exceed the "
+                    "changelog's max.message.bytes: lower max_part_bytes"
                 )
         builder.close()
-        return await self._producer.send_batch(builder, self._topic, partition=partition)
+        ack: asyncio.Future[RecordMetadata] = await self._producer.send_batch(
+            builder, self._topic, partition=partition
+        )
+        return ack
 
 
 class Outputs:
     """Publishes decisions, alerts and dead letters, to the partition that they came from."""
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._topics = settings.topics
-        self._producer = new_producer(settings, OUTPUT_BATCH_BYTES)
+        self._producer: AIOKafkaProducer
 
     async def start(self) -> None:
         """Connect."""
+        self._producer = new_producer(self._settings, OUTPUT_BATCH_BYTES)
         await self._producer.start()
 
     async def stop(self) -> None:
@@ -89,7 +96,9 @@ class Outputs:
         for role, messages in by_role.items():
             topic = self._topics.of_role(role)
             for builder in self._builders(messages):
-                futures.append(await self._producer.send_batch(builder, topic, partition=partition))
+                futures.append(  # noqa: PERF401 - it awaits
+                    await self._producer.send_batch(builder, topic, partition=partition)
+                )
         return futures
 
     def _builders(self, messages: Sequence[tuple[bytes, bytes]]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Every metric of a worker, with its meaning. Labels are bounded: roles and reasons, never routes."""
+"""Every metric of a worker, with its meaning. Labels are roles and reasons, never routes."""
 
 from __future__ import annotations
 

@@ -16,7 +16,9 @@ from streams.local_kafka.settings import HOST, Place
 
 TIED_EXEC = Path(__file__).with_name("tied_exec.py")
 FORMAT_TIMEOUT_S = 120
-TAIL_LINES = 25
+TAIL_LINES = 20
+QUICK_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""Only the first compiler and the small collector: half the CPU until it serves."""
 LOGGING = (
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS",
@@ -30,11 +32,13 @@ class Broker:
     On Linux the process dies with ours, even by kill -9; elsewhere only by `stop` or `kill`.
     """
 
-    def __init__(self, place: Place, java: Path, jars: Sequence[Path], heap: str) -> None:
+    def __init__(
+        self, place: Place, java: Path, jars: Sequence[Path], java_options: Sequence[str]
+    ) -> None:
         self.place = place
         self._java = str(java)
         self._class_path = os.pathsep.join(map(str, jars))
-        self._heap = heap
+        self._java_options = tuple(java_options)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -73,12 +77,11 @@ class Broker:
         self.place.properties.write_text(properties, encoding="utf-8")
         if (self.place.data / "meta.properties").exists():
             return
-        # A run of a second: the quick compiler and the small collector pay.
-        quick = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", self._class_path)
+        java = (self._java, "-Xmx256m", *QUICK_START, "-cp", self._class_path)
         tool = ("kafka.tools.StorageTool", "format", "--ignore-formatted")
         which = ("-t", cluster_id, "-c", str(self.place.properties))
         result = subprocess.run(  # noqa: S603 - our own Java, no shell
-            [self._java, *quick, *tool, *which],
+            [*java, *tool, *which],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -109,7 +112,7 @@ class Broker:
             raise LocalKafkaError(f"cannot start Java ({self._java}): {error}") from error
 
     def _keep(self, started: Future[subprocess.Popen[bytes]]) -> None:
-        options = (f"-Xmx{self._heap}", "-Djava.awt.headless=true", *LOGGING)
+        options = (*self._java_options, "-Djava.awt.headless=true", *LOGGING)
         main = ("-cp", self._class_path, "kafka.Kafka", str(self.place.properties))
         command = [self._java, *options, *main]
         if sys.platform == "linux":
@@ -164,8 +167,10 @@ class Broker:
         code = self._process.poll() if self._process is not None else None
         state = "is running" if code is None else f"ended with exit code {code}"
         try:
-            lines = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
+            log = self.log_path.read_text(encoding="utf-8", errors="replace")
         except OSError:
-            lines = []
+            log = ""
+        # Stack frames would push the words that matter out of the tail.
+        lines = [line for line in log.splitlines() if not line.startswith("\tat ")]
         tail = "\n".join(f"  {line}" for line in lines[-TAIL_LINES:]) or "  (it printed nothing)"
         return f"broker {self.node_id} {state}; the end of {self.log_path}:\n{tail}"

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from streams.local_kafka.broker import Broker
+from streams.local_kafka.broker import QUICK_START, Broker
 from streams.local_kafka.errors import LocalKafkaError
 from streams.local_kafka.jars import java_program, kafka_jars
 from streams.local_kafka.lock import KAFKA_VERSION
@@ -41,6 +41,8 @@ class LocalKafka:
     - `data_dir`: kept, and used again by the next start there; None takes a temporary folder that
       goes away on `stop`. After a failed start that one stays, for its log.
     - `heap`: of each broker, as Java writes it (``512m``, ``1g``).
+    - `quick_start`: for brokers that live shortly and carry little: half the CPU until they serve,
+      less throughput afterwards.
     - `settings`: broker settings that win over ours.
     - `say`: gets one line for each step that takes time.
     - `timeout_s`: how long the brokers may take to answer; fetching the jars does not count.
@@ -56,6 +58,7 @@ class LocalKafka:
         brokers: int = 1,
         data_dir: Path | str | None = None,
         heap: str = "1g",
+        quick_start: bool = False,
         settings: Mapping[str, str] | None = None,
         say: Callable[[str], None] = _quiet,
         timeout_s: float = 90.0,
@@ -67,7 +70,7 @@ class LocalKafka:
         self._port = port
         self._count = brokers
         self._given_dir = None if data_dir is None else Path(data_dir).expanduser().resolve()
-        self._heap = heap
+        self._java_options = (f"-Xmx{heap}", *(QUICK_START if quick_start else ()))
         self._settings = dict(settings or {})
         self._say = say
         self._timeout_s = timeout_s
@@ -126,7 +129,7 @@ class LocalKafka:
             Place(node_id, port, controller_port, self._dir / f"node-{node_id}")
             for node_id, (port, controller_port) in enumerate(ports, start=1)
         ]
-        self._brokers = tuple(Broker(place, java, jars, self._heap) for place in places)
+        self._brokers = tuple(Broker(place, java, jars, self._java_options) for place in places)
         atexit.register(self.stop)
         self._say(f"starting Apache Kafka {KAFKA_VERSION}: a few seconds; log: {self.log_path}")
         try:

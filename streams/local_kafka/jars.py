@@ -99,8 +99,9 @@ def _only_one(path: Path, say: Callable[[str], None]) -> Iterator[None]:
 
 def _fetch(folder: Path, jars: list[Jar], say: Callable[[str], None]) -> None:
     say(
-        f"fetching Apache Kafka {KAFKA_VERSION} from Maven Central: {len(jars)} jars, up to 44 MB, "
-        f"5 s to a minute; only this once, they are kept in {folder}"
+        f"fetching Apache Kafka {KAFKA_VERSION} from Maven Central: {len(jars)} of "
+        f"{len(locked_jars())} jars (44 MB in all), a few seconds to a minute; only this once: "
+        f"they are kept in {folder}"
     )
     _remove_leftovers(folder)
     with tempfile.TemporaryDirectory(prefix=".fetching-", dir=folder) as staging:

@@ -1,0 +1,181 @@
+"""Deciding a batch equals deciding one by one, whatever the cut, and a restart changes nothing."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.part import Inputs
+from tests.core.routing import T0, Driver, arms
+
+ROUTES = ("r/beta", "r/gauss", "r/lin", "r/seg", "r/none", "r/implicit")
+POLICIES: dict[str, dict[str, Any]] = {
+    "r/beta": {"algorithm": {"name": "thompson_beta"}, "reward": {"window": "20s", "hold": "5s"}},
+    "r/gauss": {
+        "algorithm": {"name": "thompson_gaussian"},
+        "reward": {"window": "60s", "max_open": 5, "max_held": 3},
+        "drift": {"action": "restart_arm", "delta": 0.5, "warning_delta": 0.9},
+    },
+    "r/lin": {"algorithm": {"name": "linucb", "alpha": 0.7}},
+    "r/seg": {
+        "algorithm": {"name": "linucb"},
+        "context": {"segment_by": ["task_type"], "max_segments": 2},
+    },
+}
+
+
+def _events(seed: int, cycles: int) -> list[list[list[tuple[Any, str | None, int]]]]:
+    """Cycles of policies, requests and rewards: event, key, timestamp."""
+    chance = random.Random(seed)
+    ids = [f"q{number}" for number in range(30)]
+    now = T0
+    made = []
+    for _ in range(cycles):
+        cycle: list[list[tuple[Any, str | None, int]]] = [[], [], []]
+        now += chance.choice((1, 500, 5_000, 40_000, 90_000))
+        for _ in range(chance.randrange(3)):
+            route = chance.choice(list(POLICIES))
+            event: dict[str, Any] = {
+                "route": route,
+                "version": chance.randrange(1, 6),
+                "arms": arms(*chance.sample("abcd", chance.randrange(1, 5))),
+                **POLICIES[route],
+            }
+            if chance.random() < 0.1:
+                event["arms"][0]["params"] = {"temperature": chance.random()}
+            if chance.random() < 0.05:
+                cycle[0].append((None, route, now))
+                continue
+            cycle[0].append((event, route, now))
+        for _ in range(chance.randrange(9)):
+            route = chance.choice(ROUTES)
+            event = {"route": route, "request_id": chance.choice(ids)}
+            event["context"] = {
+                "input_tokens": chance.randrange(5_000),
+                "task_type": chance.choice(("x", "y", "z", "w")),
+            }
+            if route == "r/implicit" or chance.random() < 0.1:
+                event["candidates"] = chance.sample("abcde", chance.randrange(1, 4))
+            if chance.random() < 0.05:
+                event["context"] = {"priority": "high"}
+            key = route if chance.random() < 0.97 else "wrong"
+            cycle[1].append((event, key, now + chance.randrange(-300, 300)))
+        for _ in range(chance.randrange(9)):
+            route = chance.choice(ROUTES)
+            event = {"route": route, "request_id": chance.choice(ids)}
+            event["quality"] = chance.choice((0.0, 0.25, 0.9, 1.0))
+            if chance.random() < 0.5:
+                event["cost_usd"] = chance.choice((0.0, 0.001, 0.02))
+            if chance.random() < 0.3:
+                event["final"] = False
+            if chance.random() < 0.1:
+                event["arm"] = chance.choice("abcz")
+            cycle[2].append((event, route, now + chance.randrange(-300, 300)))
+        made.append(cycle)
+    return made
+
+
+def _run(cycles: list[Any], cut: str, seed: int, **limits: Any) -> Driver:
+    driver = Driver(**limits)
+    chance = random.Random(seed)
+    emitted = 0
+    for cycle in cycles:
+        records = [
+            [driver.record(kind, event, key, at) for event, key, at in events]
+            for kind, events in enumerate(cycle)
+        ]
+        if cut == "whole":
+            driver.handle(Inputs(*records), emitted)
+        elif cut == "one by one":
+            for kind in range(3):
+                for record in records[kind]:
+                    one: list[list[Any]] = [[], [], []]
+                    one[kind] = [record]
+                    driver.handle(Inputs(*one))
+        else:
+            while any(records):
+                piece: list[list[Any]] = [[], [], []]
+                for kind in range(3):
+                    count = chance.randrange(len(records[kind]) + 1)
+                    piece[kind], records[kind] = records[kind][:count], records[kind][count:]
+                    if records[kind]:
+                        break
+                driver.handle(Inputs(*piece), emitted)
+                if chance.random() < 0.3:
+                    driver.restart()
+        if chance.random() < 0.5:
+            emitted = driver.router.version
+    return driver
+
+
+def _bag(driver: Driver) -> Counter[bytes]:
+    found = Counter(orjson.dumps(decision) for decision in driver.decisions)
+    # An answer that is repeated before it was published depends on when it was published.
+    found.update(
+        orjson.dumps([role, out])
+        for role, out in driver.outputs
+        if not (role == "decisions" and out["status"] == "decided")
+    )
+    return found
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 10**9), cycles=st.integers(1, 25))
+def test_the_cut_changes_nothing(seed: int, cycles: int) -> None:
+    events = _events(seed, cycles)
+    single = _run(events, "one by one", seed)
+    for other in (
+        _run(events, "whole", seed),
+        _run(events, "pieces", seed),
+        _run(events, "pieces", seed, max_part_bytes=600, max_routes=2),
+    ):
+        assert other.visible() == single.visible()
+        assert _bag(other) == _bag(single)
+        assert other.router.positions == single.router.positions
+
+
+def test_the_events_reach_every_kind_of_outcome() -> None:
+    """The property above is worth nothing if its events do not get everywhere."""
+    reasons: Counter[str] = Counter()
+    counters: Counter[str] = Counter()
+    alerts = 0
+    for seed in range(12):
+        driver = _run(_events(seed, 25), "one by one", seed)
+        reasons.update(driver.letters())
+        alerts += len(driver.alerts())
+        for route in ROUTES:
+            if b"R" + route.encode() in driver.items:
+                record = driver.counts(route)
+                for name in ("decided", "joined", "duplicates", "late", "contradicting", "unlearned"):
+                    counters[name] += getattr(record, name)
+    wanted = {
+        "stale_policy",
+        "wrong_key",
+        "unknown_request",
+        "late_reward",
+        "contradicting_reward",
+        "unknown_arm",
+        "held_rewards_full",
+    }
+    assert wanted <= set(reasons), reasons
+    assert min(counters.values()) > 0, counters
+    assert alerts > 0
+
+
+@pytest.mark.parametrize("records", [1, 7])
+def test_records_below_the_position_are_passed_over(records: int) -> None:
+    driver = Driver()
+    driver.policy("r/gauss")
+    made = [
+        driver.record(1, {"route": "r/gauss", "request_id": f"q{n}"}) for n in range(records)
+    ]
+    driver.handle(Inputs(requests=made))
+    before = dict(driver.items), len(driver.decisions)
+    driver.handle(Inputs(requests=made))
+    assert (dict(driver.items), len(driver.decisions)) == before
