@@ -85,28 +85,25 @@ class Deciding:
         self._held = held
         self._learning = learning
 
-    def apply(self, record: InputRecord) -> bool:
-        """Take one record; False when what was due before it filled the part."""
+    def apply(self, record: InputRecord) -> None:
+        """Take one record."""
         state = self._state
         if record.offset < state.next_request:
-            return True
+            return
         timestamp = record.timestamp
         state.request_clock = max(state.request_clock, timestamp)
-        if not self._held.expire(state.request_clock):
-            return False
         state.next_request = record.offset + 1
         state.version += 1
         try:
             request = decode_request(record.value or b"")
         except InvalidMessage as error:
             self._invalid(record, error)
-            return True
+            return
         route_bytes = request.route.encode()
         if record.key != route_bytes:
             state.refuse(TOPIC, record, "wrong_key", wrong_key(record.key, request.route))
-            return True
+            return
         self._answer(request, timestamp)
-        return True
 
     def _answer(self, request: Request, timestamp: int) -> None:
         state, memory = self._state, self._state.memory
@@ -125,7 +122,8 @@ class Deciding:
                 # Its record makes room for a new decision, so its answer must go out by itself.
                 self._repeat(request.route, request.request_id, remembered)
         compiled = None if route is None else memory.current(route)
-        if request.candidates is not None and (compiled is None or compiled.version == 0):
+        never_published = route is None or route.record.latest == 0
+        if request.candidates is not None and never_published:
             route, compiled = self._implicit(route, compiled, request)
         if route is None or compiled is None:
             self._reject(request, "unknown_route", _no_policy(request.route), timestamp)
@@ -227,8 +225,8 @@ class Deciding:
             return route, compiled
         self.flush()
         arms = known + [ArmSpec(id=name, model=name) for name in fresh]
-        # Version 0 is no valid version of a published policy, so any of those replaces it.
-        policy = Policy(route=request.route, version=0, arms=arms)
+        # It counts as version 0, below every version that can be published.
+        policy = Policy(route=request.route, version=1, arms=arms)
         memory.replace_policy(route)
         memory.put(policy_key(route.name, 0), _encode_policy(policy))
         compiled = route.policies[0] = CompiledPolicy(policy, 0)

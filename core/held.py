@@ -67,13 +67,17 @@ class HeldRewards:
         self._put(key, [])
         return [self._as_record(key, held) for held in rewards]
 
+    def any_due(self, clock: int) -> bool:
+        """Whether ``expire`` has something to do."""
+        return bool(self._due) and self._due[0][0] < clock
+
     def expire(self, clock: int) -> bool:
         """Refuse what ``clock`` has passed; False if the part was full before that was done.
 
         A request is logged before its reward, so once a clock is past the reward's time and the
         allowance for the brokers' clocks, the request cannot come any more.
         """
-        while self._due and self._due[0][0] < clock:
+        while self.any_due(clock):
             if self._state.full:
                 return False
             deadline, _, key = heappop(self._due)

@@ -51,24 +51,22 @@ class Learning:
             if record.parts is not None and not record.joined:
                 heappush(self._pending, (record.deadline, key))
 
-    def apply(self, record: InputRecord) -> bool:
-        """Take one record; False when what was due before it filled the part."""
+    def apply(self, record: InputRecord) -> None:
+        """Take one record."""
         state = self._state
         if record.offset < state.next_reward:
-            return True
+            return
         state.reward_clock = max(state.reward_clock, record.timestamp)
-        if not self._held.expire(state.reward_clock) or not self._close_windows():
-            return False
         state.next_reward = record.offset + 1
         state.version += 1
         try:
             reward = decode_reward(record.value or b"")
         except InvalidMessage as error:
             state.refuse(TOPIC, record, error.reason, str(error))
-            return True
+            return
         if record.key != reward.route.encode():
             state.refuse(TOPIC, record, "wrong_key", wrong_key(record.key, reward.route))
-            return True
+            return
         key = decision_key(reward.route, reward.request_id)
         route = state.memory.route(reward.route)
         stored = state.memory.get(key)
@@ -76,9 +74,8 @@ class Learning:
             decision = decode_decision(stored)
             if state.remembers(decision, route.record.decided):
                 self._join(route, key, decision, reward, record)
-                return True
+                return
         self._hold(key, route, record)
-        return True
 
     def release(self, key: bytes) -> None:
         """Join the rewards that waited for the decision just made."""
@@ -153,10 +150,17 @@ class Learning:
         else:
             self._count(route, key, decision, outcome, served, record)
 
-    def _close_windows(self) -> bool:
-        """Count what parts there are where the window has closed without a final one."""
+    def any_due(self, clock: int) -> bool:
+        """Whether ``close_windows`` has something to do."""
+        return bool(self._pending) and self._pending[0][0] < clock
+
+    def close_windows(self, clock: int) -> bool:
+        """Count what parts there are where the window has closed without a final one.
+
+        Returns False if the part was full before that was done.
+        """
         state, memory = self._state, self._state.memory
-        while self._pending and self._pending[0][0] < state.reward_clock:
+        while self.any_due(clock):
             if state.full:
                 return False
             deadline, key = heappop(self._pending)

@@ -6,6 +6,7 @@ from core.compiled import CompiledPolicy
 from core.part import InputRecord
 from core.partition import Partition, wrong_key
 from schemas.decode import InvalidMessage, decode_policy
+from schemas.policy import Policy
 from schemas.state import policy_key
 
 TOPIC = "policies"
@@ -17,46 +18,40 @@ class Policies:
     def __init__(self, state: Partition) -> None:
         self._state = state
 
-    def apply(self, record: InputRecord) -> bool:
+    def apply(self, record: InputRecord) -> None:
         """Take one record."""
         state = self._state
         if record.offset < state.next_policy:
-            return True
+            return
         state.next_policy = record.offset + 1
         state.version += 1
         if not record.value:
             self._withdraw(record)
-            return True
+            return
         try:
             policy = decode_policy(record.value)
         except InvalidMessage as error:
             state.refuse(TOPIC, record, error.reason, str(error))
-            return True
+            return
         if record.key != policy.route.encode():
             state.refuse(TOPIC, record, "wrong_key", wrong_key(record.key, policy.route))
-            return True
+            return
         memory = state.memory
         route = memory.route(policy.route) or memory.new_route(policy.route)
         current = memory.current(route)
-        if current is not None and policy.version <= current.version:
-            if policy != current.policy:
-                state.refuse(
-                    TOPIC,
-                    record,
-                    "stale_policy",
-                    f"route {policy.route!r} already has policy version {current.version}: "
-                    f"publish the change with version {current.version + 1} or higher",
-                )
-            return True
+        if current is not None and policy == current.policy:
+            return
+        if policy.version <= route.record.latest:
+            state.refuse(TOPIC, record, "stale_policy", _stale(route.record.latest, policy))
+            return
         memory.replace_policy(route)
         memory.put(policy_key(route.name, policy.version), record.value)
         previous = route.record.current
         route.policies[policy.version] = CompiledPolicy(policy, policy.version)
-        route.record.current = policy.version
+        route.record.current = route.record.latest = policy.version
         memory.touch(route)
-        if previous >= 0 and previous != policy.version:
+        if previous >= 0:
             self.drop_unused(route.name, previous)
-        return True
 
     def _withdraw(self, record: InputRecord) -> None:
         """A record without a value withdraws the policy; what the arms learned stays."""
@@ -82,3 +77,10 @@ class Policies:
         """Delete a replaced policy version unless a stored decision was made under it."""
         if not self._state.open.in_use(route, version):
             self._state.memory.put(policy_key(route, version), None)
+
+
+def _stale(latest: int, policy: Policy) -> str:
+    return (
+        f"route {policy.route!r} had policy version {latest} already, and this one has version "
+        f"{policy.version}: publish it with version {latest + 1} or higher"
+    )

@@ -86,7 +86,8 @@ class Router:
         """
         state = self.state
         state.emitted = emitted
-        self._deciding.forget(_MAX_DROPS)
+        if self._run_due():
+            self._deciding.forget(_MAX_DROPS)
         inputs.policies_taken = self._each(
             inputs.policies, inputs.policies_taken, self._policies.apply
         )
@@ -102,17 +103,31 @@ class Router:
         return state.end_part()
 
     def _each(
-        self, records: Sequence[InputRecord], taken: int, apply: Callable[[InputRecord], bool]
+        self, records: Sequence[InputRecord], taken: int, apply: Callable[[InputRecord], None]
     ) -> int:
-        """Apply records from ``taken`` on while the part has room; returns how many are taken.
-
-        ``apply`` returns False when it stopped before taking its record, because what was due
-        before it filled the part.
-        """
+        """Apply records from ``taken`` on while the part has room; returns how many are taken."""
         state, count = self.state, len(records)
-        while taken < count and not state.full and apply(records[taken]):
+        while taken < count and not state.full and self._run_due():
+            apply(records[taken])
             taken += 1
+        self._run_due()
         return taken
+
+    def _run_due(self) -> bool:
+        """Do what the clocks have made due: it comes after the record that moved them, and before
+        the next one. False if the part was full before all of it was done; then the next goes on.
+        """
+        state = self.state
+        return self._held.expire(
+            max(state.request_clock, state.reward_clock)
+        ) and self._learning.close_windows(state.reward_clock)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether something is due that the last part had no room for."""
+        state = self.state
+        clock = max(state.request_clock, state.reward_clock)
+        return self._held.any_due(clock) or self._learning.any_due(state.reward_clock)
 
     def unpublished(self, emitted: int, scan: Scan) -> Part:
         """The answers of stored decisions made after version ``emitted``, to publish again."""

@@ -126,6 +126,8 @@ class RouteRecord(Struct, array_like=True):
 
     current: int = -1
     """The version of the policy in force; -1 for none."""
+    latest: int = 0
+    """The highest version that was ever in force: decisions may refer to it after a withdrawal."""
     decided: int = 0
     joined: int = 0
     duplicates: int = 0

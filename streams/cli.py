@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from streams.commands.demo import demo
 from streams.commands.kafka import kafka
 from streams.commands.worker import worker
 
@@ -16,3 +17,4 @@ def main() -> None:
 
 main.add_command(worker)
 main.add_command(kafka)
+main.add_command(demo)

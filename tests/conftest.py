@@ -11,22 +11,6 @@ from streams.local_kafka import LocalKafkaError
 from tests.brokers import NoBrokerError, a_broker
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--rounds", type=int, default=3, help="how many times the chaos tests kill something"
-    )
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "chaos: kills processes on purpose; more with --rounds=N")
-
-
-@pytest.fixture(scope="session")
-def rounds(request: pytest.FixtureRequest) -> int:
-    """How often a chaos test repeats its failure."""
-    return request.config.getoption("--rounds")
-
-
 @pytest.fixture(scope="session")
 def brokers(request: pytest.FixtureRequest) -> Iterator[str]:
     """Bootstrap servers of a real Kafka, started when the first test asks; see tests/brokers.py."""

@@ -38,6 +38,13 @@ def test_a_docker_engine_that_hangs_is_given_up_soon(monkeypatch: pytest.MonkeyP
     assert time.monotonic() - began < 3
 
 
+def test_a_container_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{free_port(set())}")
+    said: list[str] = []
+    assert source.start_container(said.append) is None
+    assert "taking the local Kafka instead" in said[-1]
+
+
 def test_prefixes_are_names_that_kafka_takes(topic_prefix: str) -> None:
     assert topic_prefix.startswith("test-prefixes-are-names-that-kafka-takes-")
     assert topic_prefix.endswith("-")

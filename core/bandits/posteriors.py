@@ -7,16 +7,17 @@ Each class holds K posteriors of one family over one common variable, and answer
 from __future__ import annotations
 
 import math
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
 Floats = NDArray[np.float64]
+Rows = NDArray[np.intp] | NDArray[np.bool_]
 
-SMALLEST_COUNT = 0.1
-"""The smallest parameter of a Beta posterior. Below about 0.04 its tail leaves the doubles."""
+SMALLEST_COUNT: Final = 0.1
+"""The smallest parameter of a Beta posterior. Below about 0.04 its tails leave the doubles."""
 
 
 class Posteriors(Protocol):
@@ -29,127 +30,139 @@ class Posteriors(Protocol):
     scale: Floats
     """Shape ``(K,)``: how far from its centre a density falls by about e^(-1/2)."""
 
-    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Self:
+    def take(self, rows: Rows) -> Self:
         """Some of the posteriors, by index or mask."""
         ...
 
     def ends(self, mass: float) -> tuple[Floats, Floats]:
-        """Points below and above which each posterior keeps about ``mass``; ``(K,)`` each."""
+        """Points below and above which each posterior keeps about ``mass``: ``(K,)`` each."""
         ...
 
     def density(self, y: Floats) -> Floats:
-        """Densities at ``y``: shape ``(K, *y.shape)``, relative error about 1e-13."""
+        """The densities at ``y``: shape ``(K, a, b)`` for ``(a, b)``, exact to about 1e-12."""
         ...
 
     def cdf(self, y: float) -> Floats:
-        """The mass below ``y``, shape ``(K,)``."""
+        """The mass below ``y``: shape ``(K,)``."""
         ...
 
 
 class LogitBeta:
     """Beta(alpha, beta) of a probability x, as densities of its logit y = log(x / (1 - x)).
 
-    The logit keeps the order of draws and so their maximum, and there the density is smooth and
-    log-concave on the whole line, for every alpha and beta: f(y) = x^alpha (1-x)^beta / B. The
-    poles that x^(alpha-1) has at 0 and 1 are gone. ``parameters`` has the columns alpha, beta.
+    The logit keeps the order of draws, and so which of them is the largest. Its density
+    x^alpha (1 - x)^beta / B(alpha, beta) is smooth and log-concave on the whole line for every
+    alpha and beta, where that of x has poles at 0 and 1 if they are below 1. ``parameters`` has
+    the columns alpha and beta, at least SMALLEST_COUNT.
     """
 
     def __init__(self, parameters: Floats) -> None:
         self.parameters = parameters
-        self._alpha, self._beta = parameters.T
+        self._alpha: Floats = parameters[:, 0]
+        self._beta: Floats = parameters[:, 1]
         self.centre: Floats = np.log(self._alpha) - np.log(self._beta)
         self.scale: Floats = np.sqrt(1.0 / self._alpha + 1.0 / self._beta)
 
-    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Self:
-        """Some of the posteriors, by index or mask."""
+    def take(self, rows: Rows) -> Self:
+        """See Posteriors."""
         return type(self)(self.parameters[rows])
 
     def ends(self, mass: float) -> tuple[Floats, Floats]:
-        """The quantiles of ``mass`` and 1 - ``mass``."""
+        """See Posteriors: the quantiles of ``mass`` and 1 - ``mass``."""
         low = special.betaincinv(self._alpha, self._beta, mass)
         high = special.betaincinv(self._beta, self._alpha, mass)
         return np.log(low) - np.log1p(-low), np.log1p(-high) - np.log(high)
 
     def density(self, y: Floats) -> Floats:
-        """Shape ``(K, *y.shape)``.
+        """See Posteriors.
 
         With p <= q the two parameters, u = ±(y - centre) the distance from the peak (mirrored if
         alpha is the larger) and r = p / (p + q), the log-density falls from its peak by
-        (p + q) log(1 + r (e^u - 1)) - p u: no term is much larger than the sum, so no digits
+        (p + q) log(1 + r (e^u - 1)) - p u. No term is much larger than the sum, so no digits
         cancel, however many rewards there are.
         """
-        shape = (-1,) + (1,) * y.ndim
         p = np.minimum(self._alpha, self._beta)
-        q = np.maximum(self._alpha, self._beta)
-        n = p + q
-        peak = np.array([_logit_beta_peak(*row) for row in self.parameters.tolist()])
-        u = y - self.centre.reshape(shape)
-        u *= np.where(self._alpha <= self._beta, 1.0, -1.0).reshape(shape)
-        fall = np.expm1(u)
-        fall *= (p / n).reshape(shape)
-        np.log1p(fall, out=fall)
-        fall *= -n.reshape(shape)
-        u *= p.reshape(shape)
-        fall += u
-        np.exp(fall, out=fall)
-        fall *= peak.reshape(shape)
-        return fall
+        n = self._alpha + self._beta
+        peak = np.array([_logit_peak(alpha, beta) for alpha, beta in self.parameters.tolist()])
+        u = y - self.centre[:, None, None]
+        u *= np.where(self._alpha <= self._beta, 1.0, -1.0)[:, None, None]
+        f: Floats = np.expm1(u)
+        f *= (p / n)[:, None, None]
+        np.log1p(f, out=f)
+        f *= -n[:, None, None]
+        u *= p[:, None, None]
+        f += u
+        np.exp(f, out=f)
+        f *= peak[:, None, None]
+        return f
 
     def cdf(self, y: float) -> Floats:
-        """The mass below the logit ``y``, from whichever side keeps the digits."""
+        """See Posteriors: from whichever side of the logit keeps the digits of x."""
+        below: Floats
         if y < 0.0:
-            return np.asarray(special.betainc(self._alpha, self._beta, special.expit(y)))
-        return np.asarray(special.betaincc(self._beta, self._alpha, special.expit(-y)))
+            below = special.betainc(self._alpha, self._beta, special.expit(y))
+        else:
+            below = special.betaincc(self._beta, self._alpha, special.expit(-y))
+        return below
 
 
 class StudentT:
-    """Student's t with a location, a scale and degrees of freedom: the columns of parameters."""
+    """Student's t: ``parameters`` has the columns location, scale and degrees of freedom."""
 
     def __init__(self, parameters: Floats) -> None:
         self.parameters = parameters
-        self.centre, self.scale, self._dof = parameters.T
+        self.centre: Floats = parameters[:, 0]
+        self.scale: Floats = parameters[:, 1]
+        self._dof: Floats = parameters[:, 2]
 
-    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Self:
-        """Some of the posteriors, by index or mask."""
+    def take(self, rows: Rows) -> Self:
+        """See Posteriors."""
         return type(self)(self.parameters[rows])
 
     def ends(self, mass: float) -> tuple[Floats, Floats]:
-        """The quantiles of ``mass`` and 1 - ``mass``."""
-        reach = special.stdtrit(self._dof, mass) * self.scale
+        """See Posteriors: the quantiles of ``mass`` and 1 - ``mass``."""
+        reach = self.scale * special.stdtrit(self._dof, mass)
         return self.centre + reach, self.centre - reach
 
     def density(self, y: Floats) -> Floats:
-        """Shape ``(K, *y.shape)``; the ratio of Gammas by ``poch``, which keeps large counts."""
-        shape = (-1,) + (1,) * y.ndim
-        dof = self._dof
-        peak = special.poch(dof / 2.0, 0.5) / (np.sqrt(math.pi * dof) * self.scale)
-        z = y - self.centre.reshape(shape)
-        z /= (self.scale * np.sqrt(dof)).reshape(shape)
-        z *= z
-        np.log1p(z, out=z)
-        z *= (-(dof + 1.0) / 2.0).reshape(shape)
-        np.exp(z, out=z)
-        z *= peak.reshape(shape)
-        return z
+        """See Posteriors: Γ((ν+1)/2) / (Γ(ν/2) s sqrt(πν)) (1 + ((y - m) / s)² / ν)^(-(ν+1)/2).
+
+        The ratio of Gammas is Pochhammer's symbol, which keeps its digits for large counts.
+        """
+        root = np.sqrt(self._dof)
+        peak = special.poch(self._dof / 2.0, 0.5) / (math.sqrt(math.pi) * root * self.scale)
+        f: Floats = y - self.centre[:, None, None]
+        f /= (self.scale * root)[:, None, None]
+        f *= f
+        np.log1p(f, out=f)
+        f *= (-0.5 * (self._dof + 1.0))[:, None, None]
+        np.exp(f, out=f)
+        f *= peak[:, None, None]
+        return f
 
     def cdf(self, y: float) -> Floats:
-        """The mass below ``y``."""
-        return np.asarray(special.stdtr(self._dof, (y - self.centre) / self.scale))
+        """See Posteriors."""
+        below: Floats = special.stdtr(self._dof, (y - self.centre) / self.scale)
+        return below
+
+
+def _logit_peak(alpha: float, beta: float) -> float:
+    """The density of the logit where it is largest, at log(alpha / beta).
+
+    With n = alpha + beta this is alpha^alpha beta^beta / (n^n B(alpha, beta)), whose leading terms
+    cancel but for sqrt(alpha beta / 2πn) and the errors of Stirling's formula.
+    """
+    n = alpha + beta
+    excess = _stirling_error(n) - _stirling_error(alpha) - _stirling_error(beta)
+    return math.sqrt(alpha * beta / (2.0 * math.pi * n)) * math.exp(excess)
 
 
 def _stirling_error(x: float) -> float:
     """What Stirling's formula leaves out: log Γ(x) - [(x - ½) log x - x + ½ log 2π].
 
-    Abramowitz and Stegun 6.1.41; below 30 the difference itself, which is exact enough there.
+    By its series (Abramowitz and Stegun 6.1.41); below 30, where that is not exact enough but
+    little cancels, by the difference itself.
     """
     if x > 30.0:
         return (1.0 / 12.0 - (1.0 / 360.0 - 1.0 / (1260.0 * x * x)) / (x * x)) / x
     return math.lgamma(x) - ((x - 0.5) * math.log(x) - x + 0.5 * math.log(2.0 * math.pi))
-
-
-def _logit_beta_peak(alpha: float, beta: float) -> float:
-    """The density of the logit at its largest, log(alpha / beta): sqrt(alpha beta / 2π(alpha +
-    beta)) times the three Stirling errors, as their leading terms cancel."""
-    n = alpha + beta
-    excess = _stirling_error(n) - _stirling_error(alpha) - _stirling_error(beta)
-    return math.sqrt(alpha * beta / (2.0 * math.pi * n)) * math.exp(excess)

@@ -57,17 +57,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         fetched.generation = self.generation
         return fetched
 
-    async def seek_inputs(self, positions: Offsets) -> int:
-        """Read the inputs from these offsets on; returns the generation of what follows."""
-        result: int = await self.call_thread(self._seek_inputs, positions)
-        return result
+    async def seek_inputs(self, positions: Offsets) -> None:
+        """Read the inputs from these offsets on; what follows is of the next generation."""
+        await self.call_thread(self._seek_inputs, positions)
 
-    async def _seek_inputs(self, positions: Offsets) -> int:
+    async def _seek_inputs(self, positions: Offsets) -> None:
         consumer = self._ensure_consumer()
         for (topic, partition), offset in positions.items():
             consumer.seek(TopicPartition(topic, partition), offset)
         self.generation += 1
-        return self.generation
 
     async def committed_offsets(self, tps: list[tuple[str, int]]) -> dict[tuple[str, int], int]:
         """The group's committed offsets, where there are any."""
@@ -96,13 +94,17 @@ class Consumer(driver.Consumer):
     def follow(self, reader: Reader, fetch_wait: float) -> None:
         """Read where ``reader`` says; a fetch waits ``fetch_wait`` seconds for data."""
         self.reader = reader
+        self._seeking = asyncio.Lock()
         self._thread.fetch_max_wait_ms = int(fetch_wait * 1000)
 
     async def perform_seek(self) -> None:
         """Read the inputs from the reader's positions."""
-        positions = self.reader.positions()
-        if positions:
-            self.reader.accept(await self._thread.seek_inputs(positions))
+        async with self._seeking:
+            positions = self.reader.positions()
+            if positions:
+                # The reader must know before the first record of the new generation can arrive.
+                self.reader.accept(self._thread.generation + 1)
+                await self._thread.seek_inputs(positions)
 
     async def committed_offsets(self, tps: list[tuple[str, int]]) -> dict[tuple[str, int], int]:
         """The group's committed offsets, where there are any."""

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from aiokafka.structs import RecordMetadata
 
-from core.part import Part
+from core.part import Inputs, Part
 from streams.durable.local import LocalState, follow
 from streams.durable.owner import Owner, StaleOwnerError
 from streams.engine.gaps import read_gap
@@ -210,7 +210,9 @@ class Engine:
         for number, owner in self._owners.items():
             age = now - self._written[number]
             overdue = age >= self._settings.heartbeat or (owner.has_news and age >= _NEWS_AFTER)
-            if owner.must_repair or overdue:
+            if owner.router.overdue:
+                due[number] = owner.apply(Inputs())
+            elif owner.must_repair or overdue:
                 due[number] = owner.heartbeat()
         return due
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import atexit
-import base64
 import os
 import re
 import shutil
 import tempfile
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +18,13 @@ from streams.local_kafka.broker import QUICK_START, Broker
 from streams.local_kafka.errors import LocalKafkaError
 from streams.local_kafka.jars import java_program, kafka_jars
 from streams.local_kafka.lock import KAFKA_VERSION
-from streams.local_kafka.settings import Place, free_port, is_free, server_properties
+from streams.local_kafka.settings import (
+    Place,
+    free_port,
+    is_free,
+    new_cluster_id,
+    server_properties,
+)
 
 GRACE_S = 10.0
 TEMPORARY_GRACE_S = 3.0
@@ -190,10 +194,10 @@ class LocalKafka:
         return [(port, free_port(taken)) for port in clients]
 
     def _format(self, places: list[Place]) -> None:
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+        cluster = new_cluster_id()
 
         def format_one(broker: Broker) -> None:
-            broker.format(server_properties(broker.place, places, self._settings), cluster_id)
+            broker.format(server_properties(broker.place, places, self._settings), cluster)
 
         with ThreadPoolExecutor(len(places), thread_name_prefix="kafka-format") as pool:
             list(pool.map(format_one, self.brokers))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 import socket
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +72,17 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def new_cluster_id() -> str:
+    """A random id for a cluster, as Kafka writes them.
+
+    As Kafka's own, it never starts with a dash: its tools would take that for an option.
+    """
+    while True:
+        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+        if not text.startswith("-"):
+            return text
 
 
 def server_properties(place: Place, cluster: Sequence[Place], overrides: Mapping[str, str]) -> str:

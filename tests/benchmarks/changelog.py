@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.state import STAMP_KEY, RouteRecord, decode_decision, decode_route
+from schemas.state import CLAIM_KEY, STAMP_KEY, RouteRecord, decode_decision, decode_route
 from tests.benchmarks.kafka_io import Client, Ends
 
 
@@ -14,13 +14,15 @@ class Written:
     """The sums over a stretch of the changelog, in bytes of keys, values and headers."""
 
     records: int = 0
-    bytes: int = 0
+    size: int = 0
     decisions: int = 0
     rewards: int = 0
     shared: int = 0
     """Of routes' counters and stamps, which decisions and rewards both cause."""
+    first_ms: int = 0
     last_ms: int = 0
-    """When the last record other than a stamp was appended, by the broker's clock."""
+    """When the first and the last record other than a stamp or claim were appended, by the
+    broker's clock."""
     routes: dict[bytes, RouteRecord] = field(default_factory=dict)
 
     def per_event(self, decisions: int, rewards: int) -> tuple[float, float]:
@@ -36,10 +38,11 @@ class Written:
         key, value = record.key, record.value
         size = len(key) + len(value or b"") + sum(len(n) + len(v) for n, v in record.headers)
         self.records += 1
-        self.bytes += size
-        if key == STAMP_KEY:
+        self.size += size
+        if key in (STAMP_KEY, CLAIM_KEY):
             self.shared += size
             return
+        self.first_ms = min(self.first_ms or record.timestamp, record.timestamp)
         self.last_ms = max(self.last_ms, record.timestamp)
         if not ours:
             return

@@ -13,7 +13,11 @@ from typing import Any
 import orjson
 
 ROUTES = tuple(f"acme/route-{number:02}" for number in range(20))
-ARMS = (("large", 0.86, 0.0090, 1400.0), ("medium", 0.80, 0.0030, 700.0), ("small", 0.71, 8e-4, 350.0))
+ARMS = (
+    ("large", 0.86, 0.0090, 1400.0),
+    ("medium", 0.80, 0.0030, 700.0),
+    ("small", 0.71, 8e-4, 350.0),
+)
 """Id, then the means of quality, cost in USD and latency in ms."""
 ALGORITHMS = ("thompson_gaussian", "thompson_beta", "linucb")
 PROBE = "probe"

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.structs import TopicPartition
 
-from streams.settings import Settings
+from streams.settings import Settings, Topics
 from streams.topics import wanted
 from tests.benchmarks.peers import Place
 
@@ -19,8 +19,6 @@ Ends = dict[TopicPartition, int]
 
 def settings_of(place: Place) -> Settings:
     """thalweg's settings for a place; they name its topics."""
-    from streams.settings import Topics
-
     return Settings(
         brokers=place.brokers,
         name=place.name,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import csv
 import gc
 import time
@@ -49,14 +50,10 @@ def recorded_arrivals(path: Path, rate: float, seconds: float) -> np.ndarray:
 
 
 def _seconds(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    try:
-        return datetime.fromisoformat(text[:26]).timestamp()
-    except ValueError:
-        return None
+    for parse in (float, lambda text: datetime.fromisoformat(text[:26]).timestamp()):
+        with contextlib.suppress(ValueError):
+            return parse(text)
+    return None
 
 
 class Load:
@@ -70,6 +67,7 @@ class Load:
         self.sent_at = np.full(self.count, np.nan)
         self.seen = bytearray(self.count)
         self.answered = self.duplicates = self.rejected = self.rewards = 0
+        self.answer_bytes = 0
         self.finished = asyncio.Event()
         self.requests_out = AIOKafkaProducer(bootstrap_servers=args.brokers, acks=1)
         self.rewards_out = AIOKafkaProducer(bootstrap_servers=args.brokers, acks=1)
@@ -95,10 +93,8 @@ class Load:
         receiver = asyncio.create_task(self.receive())
         marks = asyncio.create_task(self.mark())
         await self.send()
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.finished.wait(), PATIENCE)
-        except TimeoutError:
-            pass
         await asyncio.sleep(0.5)  # for answers that come twice
         receiver.cancel()
         await marks
@@ -149,6 +145,7 @@ class Load:
                     self.seen[number] = 1
                     self.read_at[number] = now
                     self.answered += 1
+                    self.answer_bytes += len(record.value)
                     if not decided(answer):
                         self.rejected += 1
                     elif self.args.rewards:
@@ -178,6 +175,7 @@ class Load:
             "duplicates": self.duplicates,
             "rejected": self.rejected,
             "rewards": self.rewards,
+            "answer_bytes": self.answer_bytes / max(1, self.answered),
         }
 
 

@@ -55,12 +55,10 @@ class Driver:
         """Hand all records to the router, in as many parts as it takes."""
         parts = []
         while True:
-            part = self.router.handle(
-                inputs, self.router.version if emitted is None else emitted
-            )
+            part = self.router.handle(inputs, self.router.version if emitted is None else emitted)
             parts.append(part)
             self.keep(part)
-            if not inputs.left:
+            if not inputs.left and not self.router.overdue:
                 return parts
 
     def keep(self, part: Part) -> None:

@@ -152,7 +152,14 @@ def test_the_events_reach_every_kind_of_outcome() -> None:
         for route in ROUTES:
             if b"R" + route.encode() in driver.items:
                 record = driver.counts(route)
-                for name in ("decided", "joined", "duplicates", "late", "contradicting", "unlearned"):
+                for name in (
+                    "decided",
+                    "joined",
+                    "duplicates",
+                    "late",
+                    "contradicting",
+                    "unlearned",
+                ):
                     counters[name] += getattr(record, name)
     wanted = {
         "stale_policy",
@@ -172,9 +179,7 @@ def test_the_events_reach_every_kind_of_outcome() -> None:
 def test_records_below_the_position_are_passed_over(records: int) -> None:
     driver = Driver()
     driver.policy("r/gauss")
-    made = [
-        driver.record(1, {"route": "r/gauss", "request_id": f"q{n}"}) for n in range(records)
-    ]
+    made = [driver.record(1, {"route": "r/gauss", "request_id": f"q{n}"}) for n in range(records)]
     driver.handle(Inputs(requests=made))
     before = dict(driver.items), len(driver.decisions)
     driver.handle(Inputs(requests=made))

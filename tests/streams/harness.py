@@ -173,7 +173,9 @@ class Bench:
                 return found
             await asyncio.sleep(0.5)
 
-    async def eventually(self, topic: str, count: int, within: float = 60.0) -> list[dict[str, Any]]:
+    async def eventually(
+        self, topic: str, count: int, within: float = 60.0
+    ) -> list[dict[str, Any]]:
         """The messages of a topic, once there are ``count`` of them."""
         deadline = time.monotonic() + within
         while True:

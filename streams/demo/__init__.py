@@ -1,0 +1,1 @@
+"""The demonstration: recorded LLM answers, replayed through a real Kafka and a real worker."""

@@ -1,0 +1,178 @@
+"""``python -m tests.benchmarks.run``: what thalweg costs, beside others on the same machine.
+
+Programs take turns (A B, then B A, …), each trial with fresh topics of its own; ratios are taken
+between neighbours in time, so that a noisy machine disturbs both alike. Figures are medians over
+the repeats. A run in which a request did not get exactly one decision is a failure, and shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+from streams.local_kafka import LocalKafka
+from tests.benchmarks.drain import drain
+from tests.benchmarks.events import ALGORITHMS
+from tests.benchmarks.latency import Pace, latency
+from tests.benchmarks.peers import Command, Sizes, floor, thalweg
+from tests.benchmarks.report import Report
+from tests.benchmarks.trial import Result, Trial
+
+PARTITIONS = 8
+PHASES = ("latency", "drain")
+progress = Console(stderr=True, highlight=False)
+
+
+def say(text: str) -> None:
+    """One progress line."""
+    progress.print(f"{time.strftime('%H:%M:%S')} {text}", markup=False)
+
+
+class Bench:
+    """One run of everything that was asked for."""
+
+    def __init__(self, args: argparse.Namespace, brokers: str, work: Path) -> None:
+        self.args = args
+        self.brokers = brokers
+        self.work = work
+        every: dict[str, Command] = {"thalweg": thalweg(args.worker), "floor": floor}
+        self.peers = {name: every[name] for name in ("thalweg", *args.peers)}
+        self.report = Report(tuple(self.peers))
+        self.sizes: dict[str, Sizes] = {}
+        """By phase, what thalweg wrote the last time: the others write as much."""
+
+    async def run(self) -> Report:
+        """All phases, repeat by repeat."""
+        for repeat in range(1, self.args.repeats + 1):
+            names = list(self.peers)
+            if repeat % 2 == 0:
+                names.reverse()
+            for rate in self.args.rates if "latency" in self.args.phases else ():
+                for name in names:
+                    await self.latency(name, rate, repeat)
+            for name in names if "drain" in self.args.phases else ():
+                await self.drain(name, repeat)
+        return self.report
+
+    def sizes_of(self, phase: str) -> Sizes:
+        """What to write in a phase."""
+        return self.sizes.get(phase, Sizes())
+
+    async def latency(self, name: str, rate: int, repeat: int) -> None:
+        """One trial at one rate."""
+        phase = f"{rate:,} requests/s"
+        pace = Pace(rate, self.args.seconds, self.args.warmup, self.args.bursty)
+
+        async def measure(trial: Trial) -> dict[str, Result]:
+            return {phase: await latency(trial, self.args.algorithm, self.sizes_of(phase), pace)}
+
+        await self.trial(name, phase, repeat, measure)
+
+    async def drain(self, name: str, repeat: int) -> None:
+        """One trial of both kinds of backlog."""
+        alone, mixed = "backlog of requests", "backlog of requests and rewards"
+
+        async def measure(trial: Trial) -> dict[str, Result]:
+            sizes = {"drain": self.sizes_of(alone), "mixed": self.sizes_of(mixed)}
+            found = await drain(trial, self.args.algorithm, sizes, self.args.backlog)
+            return dict(zip((alone, mixed), found, strict=True))
+
+        await self.trial(name, alone, repeat, measure)
+
+    async def trial(
+        self,
+        name: str,
+        phase: str,
+        repeat: int,
+        measure: Callable[[Trial], Awaitable[dict[str, Result]]],
+    ) -> None:
+        """Run one trial, whatever comes of it."""
+        trial = Trial(name, self.peers[name], self.brokers, self.work, PARTITIONS)
+        try:
+            async with trial:
+                results = await measure(trial)
+        except Exception as error:  # noqa: BLE001 - one failed trial must not hide the others
+            self.report.failed(phase, name, repeat, error)
+            say(f"{phase}: {name}: FAILED {error!r}")
+            return
+        for part, result in results.items():
+            self.report.add(part, name, repeat, result)
+            if name == "thalweg":
+                self.sizes[part] = result.sizes
+            figures = ", ".join(
+                f"{figure} {value:,.1f}"
+                for figure, value in result.figures.items()
+                if value is not None
+            )
+            wrong = "".join(f"; WRONG: {problem}" for problem in result.problems)
+            say(f"[{repeat}/{self.args.repeats}] {part}: {name}: {figures}{wrong}")
+
+
+@contextlib.contextmanager
+def kafka(brokers: str | None) -> Iterator[str]:
+    """The brokers to use: those given, or a local one that goes away afterwards."""
+    if brokers is not None:
+        yield brokers
+        return
+    with LocalKafka(say=say) as local:
+        yield local.bootstrap
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line, with what --quick stands for filled in."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.run", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the time, more noise")
+    parser.add_argument("--brokers", help="instead of a local Kafka that is started")
+    parser.add_argument("--json", type=Path, default=Path("build/bench.json"))
+    parser.add_argument("--algorithm", choices=ALGORITHMS, default="thompson_gaussian")
+    parser.add_argument("--repeats", type=int, help="default 3, quick 1")
+    parser.add_argument("--rates", type=int, nargs="+", default=[200, 1_000, 3_000])
+    parser.add_argument("--seconds", type=float, help="measured per rate; default 30, quick 8")
+    parser.add_argument("--warmup", type=float, help="seconds not measured; default 8, quick 4")
+    parser.add_argument("--backlog", type=int, help="requests; default 200000, quick 40000")
+    parser.add_argument("--bursty", type=Path, help="CSV with arrival times in its first column")
+    parser.add_argument("--phases", nargs="+", choices=PHASES, default=list(PHASES))
+    parser.add_argument("--peers", nargs="*", choices=["floor"], default=["floor"])
+    parser.add_argument("--worker", help="the command to run instead of thalweg, e.g. a profiler's")
+    args = parser.parse_args(argv)
+    quick = args.quick
+    args.repeats = args.repeats or (1 if quick else 3)
+    args.seconds = args.seconds or (8.0 if quick else 30.0)
+    args.warmup = args.warmup or (4.0 if quick else 8.0)
+    args.backlog = args.backlog or (40_000 if quick else 200_000)
+    return args
+
+
+def main() -> None:
+    """Run, show, write; the exit code is 1 if any run was not exact."""
+    args = parse()
+    logging.basicConfig(level=logging.CRITICAL)
+    work = Path(tempfile.mkdtemp(prefix="thalweg-bench-"))
+    say(
+        f"{args.algorithm}, {args.repeats} repeats, {os.cpu_count()} CPUs shared by the broker, "
+        "the generator and the program under test"
+    )
+    with kafka(args.brokers) as brokers:
+        report = asyncio.run(Bench(args, brokers, work).run())
+    report.show(Console())
+    report.write(args.json)
+    say(f"figures in {args.json}")
+    if report.problems:
+        say(f"logs in {work}")
+        sys.exit(1)
+    shutil.rmtree(work, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
