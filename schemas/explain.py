@@ -147,14 +147,10 @@ def _known(name: Any, known: Sequence[str]) -> str:
 
 
 def _nearest(name: str, known: Sequence[str]) -> str | None:
-    """The likeliest meaning of a misspelt name: case and underscores count for nothing."""
-    plain = {_plain(candidate): candidate for candidate in known}
-    near = get_close_matches(_plain(name), plain, n=1)
-    return plain[near[0]] if near else None
-
-
-def _plain(name: str) -> str:
-    return name[:_LONGEST_VALUE].lower().replace("_", "").replace("-", "")
+    """The likeliest meaning of a misspelt name, whatever its case."""
+    lower = {candidate[:_LONGEST_VALUE].lower(): candidate for candidate in known}
+    near = get_close_matches(name[:_LONGEST_VALUE].lower(), lower, n=1)
+    return lower[near[0]] if near else None
 
 
 def _says_what_it_found(text: str) -> bool:

@@ -98,12 +98,9 @@ class LogitBeta:
 
     def cdf(self, y: float) -> Floats:
         """See Posteriors: from whichever side of the logit keeps the digits of x."""
-        below: Floats
         if y < 0.0:
-            below = special.betainc(self._alpha, self._beta, special.expit(y))
-        else:
-            below = special.betaincc(self._beta, self._alpha, special.expit(-y))
-        return below
+            return np.asarray(special.betainc(self._alpha, self._beta, special.expit(y)))
+        return np.asarray(special.betaincc(self._beta, self._alpha, special.expit(-y)))
 
 
 class StudentT:
@@ -125,9 +122,10 @@ class StudentT:
         return self.centre + reach, self.centre - reach
 
     def density(self, y: Floats) -> Floats:
-        """See Posteriors: Γ((ν+1)/2) / (Γ(ν/2) s sqrt(πν)) (1 + ((y - m) / s)² / ν)^(-(ν+1)/2).
+        """See Posteriors: Γ(n/2 + ½) / (Γ(n/2) s sqrt(πn)) (1 + ((y - m) / s)² / n)^(-(n + 1)/2).
 
-        The ratio of Gammas is Pochhammer's symbol, which keeps its digits for large counts.
+        n are the degrees of freedom. The ratio of Gammas is Pochhammer's symbol, which keeps its
+        digits for large n.
         """
         root = np.sqrt(self._dof)
         peak = special.poch(self._dof / 2.0, 0.5) / (math.sqrt(math.pi) * root * self.scale)
@@ -142,8 +140,7 @@ class StudentT:
 
     def cdf(self, y: float) -> Floats:
         """See Posteriors."""
-        below: Floats = special.stdtr(self._dof, (y - self.centre) / self.scale)
-        return below
+        return np.asarray(special.stdtr(self._dof, (y - self.centre) / self.scale))
 
 
 def _logit_peak(alpha: float, beta: float) -> float:

@@ -1,7 +1,8 @@
-"""Thompson sampling for graded rewards: mean and variance unknown, per arm."""
+"""Thompson sampling for graded rewards whose mean and variance are both unknown."""
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Sequence
 from typing import Final
@@ -15,13 +16,18 @@ from schemas.policy import Prior, ThompsonGaussian
 
 _VERSION: Final = 1
 _STATE: Final = struct.Struct("<B5d")
-_DEFAULT: Final = Prior(mean=0.5, weight=1.0)
-_SHAPE: Final = 1.0
-"""The inverse-gamma prior of the variance: worth two rewards, so that t has two degrees first."""
+_OWN_PRIOR: Final = Prior(mean=0.5, weight=1.0)
+_SHAPE: Final = 2.0
+"""The shape a0 of the variance's inverse gamma: the smallest whole one with a mean (a0 > 1)."""
+_FINEST: Final = 1e-9
+"""The smallest scale of a posterior: means that are closer are alike, and doubles end at 1e-16."""
 
 
 class GaussianArm:
-    """Welford's sums of the rewards (count, mean, squared deviations), and the prior's mean and weight."""
+    """The rewards of an arm in Welford's form, and the prior of its mean.
+
+    ``n`` rewards with the mean ``mean`` and the sum ``m2`` of their squared distances from it.
+    """
 
     __slots__ = ("m2", "mean", "n", "prior_mean", "prior_weight")
 
@@ -36,10 +42,13 @@ class GaussianArm:
 
 
 class ThompsonGaussianBandit:
-    """Chooses an arm with the probability that its mean is the highest.
+    """Chooses each arm with the probability that its draw from the posterior is the largest.
 
-    Normal-inverse-gamma conjugate prior (Murphy 2007, section 3): the mean's posterior is a
-    Student t with 2a degrees of freedom, location m and scale sqrt(b / (a κ)).
+    The conjugate prior is normal-inverse-gamma (Murphy 2007, "Conjugate Bayesian analysis of the
+    Gaussian distribution", section 6): the variance of a reward is inverse gamma of shape 2 with
+    the mean prior_std², and given the variance, the mean is normal around the prior mean as if
+    ``weight`` rewards had shown it. The posterior of the mean is Student's t with 4 + n degrees
+    of freedom. Before the first reward its standard deviation is prior_std / sqrt(weight).
     """
 
     contextual = False
@@ -48,35 +57,39 @@ class ThompsonGaussianBandit:
         self._prior_variance = config.prior_std**2
 
     def new(self, prior: Prior | None) -> GaussianArm:
-        """Without a prior: mean 0.5, worth one reward."""
-        known = _DEFAULT if prior is None else prior
+        """See Bandit. The own prior is a mean of 0.5 that is worth one reward."""
+        known = prior or _OWN_PRIOR
         return GaussianArm(0.0, 0.0, 0.0, known.mean, known.weight)
 
     def learn(self, arm: GaussianArm, x: Floats, reward: float) -> None:  # noqa: ARG002
-        """See Bandit."""
+        """See Bandit. Welford (1962): sums of squares would lose the variance of close rewards."""
         arm.n += 1.0
-        change = reward - arm.mean
-        arm.mean += change / arm.n
-        arm.m2 += change * (reward - arm.mean)
-
-    def _posterior(self, arm: GaussianArm) -> tuple[float, float, float]:
-        weight = arm.prior_weight + arm.n
-        gap = arm.mean - arm.prior_mean
-        a = _SHAPE + arm.n / 2.0
-        b = (
-            _SHAPE * self._prior_variance
-            + arm.m2 / 2.0
-            + arm.prior_weight * arm.n * gap * gap / (2.0 * weight)
-        )
-        return self.mean(arm), (b / (a * weight)) ** 0.5, 2.0 * a
+        off = reward - arm.mean
+        arm.mean += off / arm.n
+        arm.m2 += off * (reward - arm.mean)
 
     def distribution(self, arms: Sequence[GaussianArm], X: Floats) -> Floats:
-        """See Bandit."""
-        row = best_probabilities(StudentT(np.array([self._posterior(arm) for arm in arms])))
-        return np.broadcast_to(row, (len(X), len(arms)))
+        """See Bandit. Raises QuadratureError, which no posterior is known to cause."""
+        posteriors = np.array([self._posterior(arm) for arm in arms])
+        # Only differences matter: around 0 the best arms keep all the digits of theirs.
+        posteriors[:, 0] -= posteriors[:, 0].max()
+        return np.tile(best_probabilities(StudentT(posteriors)), (len(X), 1))
+
+    def _posterior(self, arm: GaussianArm) -> tuple[float, float, float]:
+        """Location, scale and degrees of freedom of the mean's t (Murphy 2007, eq. 194 to 203)."""
+        weight = arm.prior_weight + arm.n
+        shape = _SHAPE + arm.n / 2.0
+        off = arm.mean - arm.prior_mean
+        rate = (
+            (_SHAPE - 1.0) * self._prior_variance
+            + arm.m2 / 2.0
+            + arm.prior_weight * arm.n * off * off / (2.0 * weight)
+        )
+        scale = math.sqrt(rate / (shape * weight))
+        return self.mean(arm), max(scale, _FINEST), 2.0 * shape
 
     def mean(self, arm: GaussianArm) -> float:
-        """See Bandit."""
+        """See Bandit: the posterior mean."""
         total = arm.prior_weight * arm.prior_mean + arm.n * arm.mean
         return total / (arm.prior_weight + arm.n)
 
@@ -85,13 +98,15 @@ class ThompsonGaussianBandit:
         return arm.n
 
     def encode(self, arm: GaussianArm) -> bytes:
-        """See Bandit."""
-        return _STATE.pack(
-            _VERSION, arm.n, arm.mean, arm.m2, arm.prior_mean, arm.prior_weight
-        )
+        """See Bandit: the version, then five little-endian doubles."""
+        return _STATE.pack(_VERSION, arm.n, arm.mean, arm.m2, arm.prior_mean, arm.prior_weight)
 
     def decode(self, data: bytes) -> GaussianArm:
         """See Bandit."""
         if len(data) != _STATE.size or data[0] != _VERSION:
-            raise ValueError(f"{len(data)} bytes are no Gaussian state of version {_VERSION}")
-        return GaussianArm(*_STATE.unpack(data)[1:])
+            raise ValueError(f"not a Gaussian state of version {_VERSION}: {data[:48]!r}")
+        _, *values = _STATE.unpack(data)
+        n, _, m2, _, prior_weight = values
+        if not all(map(math.isfinite, values)) or n < 0.0 or m2 < 0.0 or prior_weight <= 0.0:
+            raise ValueError(f"not a Gaussian state: {values}")
+        return GaussianArm(*values)

@@ -60,6 +60,9 @@ class RouteResult:
     """What each arm had brought, if it had served every request."""
     best: str
     """The arm whose ``fixed`` reward is the highest: known only afterwards."""
+    best_before: str
+    best_after: str
+    """The same for the requests before and after the drop alone."""
     dearest: str
     """The arm whose ``fixed`` cost is the highest."""
     oracle: Score
@@ -74,7 +77,7 @@ class RouteResult:
 def judge(
     route: DemoRoute, requests: Sequence[DemoRequest], chosen: Sequence[str], drop_at: int
 ) -> RouteResult:
-    """The result of ``route``, whose ``requests`` (at least one) were decided as ``chosen``.
+    """The result of ``route``, whose ``requests`` (in order, at least one) went as ``chosen``.
 
     Every reward is computed by the route's own objective with the cost and latency scales that the
     worker has at the end, so that early and late requests, and router and baselines, compare.
@@ -95,6 +98,7 @@ def judge(
     fixed = {arm: _score(requests, [arm] * len(requests), rewards) for arm in arms}
     perfect = [max(arms, key=lambda arm: rewards[arm][at]) for at in range(len(requests))]
     mine = _column(chosen, rewards)
+    split = sum(request.index < drop_at for request in requests)
     return RouteResult(
         route=route,
         requests=len(requests),
@@ -102,6 +106,8 @@ def judge(
         router=_score(requests, chosen, rewards),
         fixed=fixed,
         best=max(arms, key=lambda arm: fixed[arm].reward),
+        best_before=max(arms, key=lambda arm: sum(rewards[arm][:split])),
+        best_after=max(arms, key=lambda arm: sum(rewards[arm][split:])),
         dearest=max(arms, key=lambda arm: fixed[arm].cost_usd),
         oracle=_score(requests, perfect, rewards),
         leads={arm: lead(mine, rewards[arm]) for arm in arms},

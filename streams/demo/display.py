@@ -14,15 +14,15 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from schemas.alert import Alert, Level
 from streams.demo.alerts import SeenAlert, tells_of
 from streams.demo.data import ARMS
-from streams.demo.tally import Tally
+from streams.demo.tally import RECENT, Tally
 from streams.demo.workload import Drop
 
 WIDTH: Final = 100
 BAR: Final = 40
 COLOURS: Final = {"llama-3.1-8b": "green", "mistral-large": "dark_orange", "gemini-2.5-pro": "blue"}
-SHORT: Final = {"llama-3.1-8b": "llama", "mistral-large": "mistral", "gemini-2.5-pro": "gemini"}
 RECENTLY: Final = 500
 """How many latencies the shown quantiles are of."""
 
@@ -35,6 +35,15 @@ def make_console() -> Console:
     console = Console(highlight=False, emoji=False, markup=False)
     console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
     return console
+
+
+def paragraph(console: Console, text: Text, *, bullet: bool = False) -> None:
+    """Print a text, indented by two; the lines after the first hang behind a bullet."""
+    indent = "    " if bullet else "  "
+    lines = text.wrap(console, console.width - len(indent) - 2)
+    for number, line in enumerate(lines):
+        line.rstrip()
+        console.print(Text(indent if number else "  ").append_text(line))
 
 
 class Display:
@@ -59,6 +68,8 @@ class Display:
         self._start = perf_counter()
         if self._live is not None:
             self._live.start()
+        else:
+            self._console.print(Text(self._plain_head()))
         return self
 
     def __exit__(
@@ -76,45 +87,53 @@ class Display:
         tally = self._tally
         if tally.sent > tally.drop.first and not self._drop_told:
             self._drop_told = True
-            self._console.print(self._stamp(), _drop_line(tally.drop))
+            self._say(_drop_line(tally.drop))
         tenth = 10 * len(tally.chosen) // self._total
         if self._live is None and tenth >= self._next_line:
             self._next_line = tenth + 1
-            self._console.print(self._stamp(), Text(self._plain()))
+            self._say(Text(self._plain()))
 
     def alert(self, seen: SeenAlert) -> None:
         """Print an alert that has just been read from the drift topic."""
-        self._console.print(self._stamp(), alert_line(seen, self._tally.drop))
+        self._say(alert_line(seen, self._tally.drop))
 
-    def _stamp(self) -> Text:
-        return Text(f"{perf_counter() - self._start:5.1f} s", "dim")
+    def _say(self, text: Text) -> None:
+        stamp = Text(f"{perf_counter() - self._start:6.1f} s  ")
+        self._console.print(stamp.append_text(text), soft_wrap=True)
+
+    def _plain_head(self) -> str:
+        names = "".join(f"{route.rpartition('/')[2]:>10}" for route in self._routes)
+        return (
+            f"  (the percentages are the share of {self._tally.drop.arm} in each route's last "
+            f"{RECENT} decisions)\n{'time':>8}{'decided':>12}{'/s':>7}{'p50':>9}{names}"
+        )
 
     def _plain(self) -> str:
-        tally, total = self._tally, self._total
-        decided = len(tally.chosen)
-        share = "  ".join(
-            f"{route.rpartition('/')[2]} {_share(tally, route, tally.drop.arm):.0%}"
-            for route in self._routes
-        )
+        tally = self._tally
+        shares = "".join(f"{_share(tally, route, tally.drop.arm):10.0%}" for route in self._routes)
         return (
-            f"{decided / total:4.0%}  {decided:,} decided, {tally.per_second:,.0f}/s, "
-            f"p50 {tally.latency_ms(0.5, RECENTLY):.0f} ms\n"
-            f"               {SHORT[tally.drop.arm]}'s share now: {share}"
+            f"{len(tally.chosen):10,}{tally.per_second:7,.0f}"
+            f"{tally.latency_ms(0.5, RECENTLY):6.0f} ms{shares}"
         )
 
     def _panel(self) -> Group:
         tally = self._tally
         table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
         for route in self._routes:
-            shares = [f"{SHORT[arm]} {_share(tally, route, arm):4.0%}" for arm in ARMS]
-            table.add_row(Text(route, "bold"), _bar(tally, route), Text("  ".join(shares), "dim"))
+            shares = Text()
+            for arm in ARMS:
+                shares.append(f"{_share(tally, route, arm):4.0%}  ", COLOURS[arm])
+            table.add_row(Text(route, "bold"), _bar(tally, route), shares)
+        legend = Text("  Who serves now:  ")
+        for arm in ARMS:
+            legend.append("█ ", COLOURS[arm]).append(f"{arm}  ")
         counts = Text(
-            f"{len(tally.chosen):,} of {self._total:,} decided   {tally.per_second:,.0f}/s   "
+            f"  {len(tally.chosen):,} of {self._total:,} decided   {tally.per_second:,.0f}/s   "
             f"latency p50 {tally.latency_ms(0.5, RECENTLY):.0f} ms, "
-            f"p99 {tally.latency_ms(0.99, RECENTLY):.0f} ms   "
+            f"p99 {tally.latency_ms(0.99, RECENTLY):.0f} ms"
         )
         progress = ProgressBar(self._total, len(tally.chosen), width=self._console.width - 2)
-        return Group(Text(), table, Text(), counts, progress)
+        return Group(Text(), legend, table, counts, progress)
 
 
 def _share(tally: Tally, route: str, arm: str) -> float:
@@ -131,37 +150,43 @@ def _bar(tally: Tally, route: str) -> Text:
         cells = round(BAR * reached) - filled
         bar.append("█" * cells, COLOURS[arm])
         filled += cells
-    return bar.append("·" * (BAR - filled), "dim")
+    return bar.append(" " * (BAR - filled))
 
 
 def _drop_line(drop: Drop) -> Text:
     return Text(
-        f"--- from here on, every answer of {drop.arm} is worth only {drop.factor:.0%} "
-        "of its recorded quality ---",
+        f"--- from now on {drop.arm}'s answers have only {drop.factor:.0%} of their quality ---",
         "bold yellow",
     )
 
 
 def alert_line(seen: SeenAlert, drop: Drop) -> Text:
-    """One alert on one line or two."""
+    """One alert on one line."""
     alert = seen.alert
-    where = f"{alert.route} ({alert.segment})" if alert.segment else alert.route
-    style = "yellow" if alert.type == "warning" else "bold red"
-    line = Text(f"{'warning' if alert.type == 'warning' else 'DRIFT'}  ", style)
-    line.append(f"{where}: ", "bold")
-    line.append(f"{alert.metric} of {alert.arm} {level(seen, 'before')} -> {level(seen, 'after')}")
+    line = Text("warning  ", "yellow") if alert.type == "warning" else Text("ALERT    ", "bold red")
+    line.append(f"{place_name(*seen.place)}: ", "bold")
+    line.append(f"{alert.arm} {levels(alert)}", "default")
     if alert.action == "restart_arm":
-        line.append("; arm restarted")
+        line.append(", restarted", "default")
     if seen.dropped and tells_of(alert, drop):
-        line.append(f"; {seen.delay} answers after the drop", "bold")
+        line.append(f"; {seen.delay} answers since the drop", "default")
     return line
 
 
-def level(seen: SeenAlert, which: str) -> str:
-    """The mean before or after, in the metric's unit."""
-    mean: float = getattr(seen.alert, which).mean
-    if seen.alert.metric == "cost":
-        return f"{mean:.2g} USD"
-    if seen.alert.metric == "latency":
-        return f"{mean:,.0f} ms"
-    return f"{mean:.2f}"
+def place_name(route: str, segment: str) -> str:
+    """A route and its segment, by the values alone."""
+    values = ",".join(part.partition("=")[2] for part in segment.split("|"))
+    return f"{route}[{values}]" if segment else route
+
+
+def levels(alert: Alert) -> str:
+    """What the alert says: the metric, and its means before and after."""
+    return f"{alert.metric} {_mean(alert, alert.before)} -> {_mean(alert, alert.after)}"
+
+
+def _mean(alert: Alert, level: Level) -> str:
+    if alert.metric == "cost":
+        return f"${level.mean:.2g}"
+    if alert.metric == "latency":
+        return f"{level.mean:,.0f} ms"
+    return f"{level.mean:.2f}"

@@ -21,6 +21,7 @@ class Report:
 
     seed: int
     rate: float
+    own_kafka: bool
     requests: int
     tally: Tally
     routes: Sequence[RouteResult]
@@ -44,6 +45,7 @@ def make_report(
     *,
     seed: int,
     rate: float,
+    own_kafka: bool,
 ) -> Report:
     """The report of a finished run. Requests without a decision count nowhere but as such."""
     decided = [request for request in requests if request.index in tally.chosen]
@@ -51,6 +53,7 @@ def make_report(
     return Report(
         seed=seed,
         rate=rate,
+        own_kafka=own_kafka,
         requests=len(requests),
         tally=tally,
         routes=list(_results(routes, decided, tally)),
@@ -112,6 +115,8 @@ def _route_json(result: RouteResult) -> dict[str, Any]:
         "router": asdict(result.router),
         "fixed": {arm: asdict(score) for arm, score in result.fixed.items()},
         "best_fixed": result.best,
+        "best_fixed_before_drop": result.best_before,
+        "best_fixed_after_drop": result.best_after,
         "dearest": result.dearest,
         "oracle": asdict(result.oracle),
         "leads": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from streams.demo.data import recorded_prompts
-from streams.demo.display import Display
+from streams.demo.display import Display, paragraph
 from streams.demo.environment import Environment
 from streams.demo.errors import DemoError
 from streams.demo.proxy import Proxy
@@ -47,6 +48,7 @@ def run(options: Options, console: Console) -> Report:
 
     Raises DemoError, with the end of the worker's log where there is one, and KeyboardInterrupt.
     """
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it warns of what it then repairs
     drop = Drop(DROPPED, FACTOR, options.requests // 2)
     routes = [route.name for route in ROUTES]
     requests = workload(recorded_prompts(), routes, options.requests, options.seed, drop)
@@ -54,35 +56,46 @@ def run(options: Options, console: Console) -> Report:
     _introduce(console, options)
 
     def say(line: str) -> None:
-        console.print(Text(f"  {line}"))
+        console.print(Text(line))
 
     with Environment(options.brokers, say) as environment:
         try:
             asyncio.run(_play(environment, options, requests, tally, console))
         except DemoError as error:
             raise DemoError(_with_log(error, environment)) from error
-        report = make_report(ROUTES, requests, tally, seed=options.seed, rate=options.rate)
+        report = make_report(
+            ROUTES,
+            requests,
+            tally,
+            seed=options.seed,
+            rate=options.rate,
+            own_kafka=environment.own_kafka,
+        )
         show(console, report)
         if options.json_file is not None:
             options.json_file.write_bytes(orjson.dumps(as_json(report), option=orjson.OPT_INDENT_2))
-            say(f"\n  the report as JSON: {options.json_file}")
+            say(f"\nThe report as JSON: {options.json_file}")
         if options.keep:
             _keep(environment, console)
-        say("stopping the worker" + (" and Kafka" if environment.own_kafka else ""))
+        say("\nStopping the worker" + (" and Kafka" if environment.own_kafka else ""))
     return report
 
 
 def _introduce(console: Console, options: Options) -> None:
     seconds = options.requests / options.rate
     console.print(Text("thalweg demo", "bold"))
-    console.print(
-        Text(
-            f"{options.requests:,} requests on {len(ROUTES)} routes, {options.rate:,.0f} a second: "
-            f"about {seconds:.0f} s, after some seconds of setting up. A proxy asks a real worker "
-            "through a real Kafka which model should serve each request, replays what that model "
-            "once answered, and reports how good it was. Half-way one model gets worse.\n"
-        )
+    story = (
+        "For every request a proxy asks, through Kafka, a worker which of three models should "
+        "serve it. It looks up what that model really answered, and sends back how good that was, "
+        "what it cost and how long it took; from this the worker learns. Half-way one model gets "
+        f"worse. {options.requests:,} requests, {options.rate:,.0f} a second: about {seconds:.0f} "
+        "seconds, and some more to set up."
     )
+    paragraph(console, Text(story))
+    console.print(Text("\nThe routes, what they want, and how they decide", "bold"))
+    for route in ROUTES:
+        console.print(Text(f"  {route.name:15}{route.story}"))
+    console.print(Text("\nSetting up", "bold"))
 
 
 async def _play(
@@ -95,7 +108,7 @@ async def _play(
     partitions = await environment.make_topics()
     environment.start_worker()
     settings = environment.settings
-    console.print(Text(f"  Kafka is at {settings.brokers}; starting a worker"))
+    console.print(Text(f"Kafka is ready at {settings.brokers}; starting a worker"))
     routes = [route.name for route in ROUTES]
     display = Display(console, tally, routes, len(requests))
     proxy = Proxy(
@@ -112,7 +125,8 @@ async def _play(
     async def script() -> None:
         async with proxy:
             await proxy.prepare()
-            console.print(Text(f"  the worker decides for {', '.join(routes)}\n"))
+            console.print(Text(f"the worker has the policies of all {len(routes)} routes"))
+            console.print(Text("\nRunning", "bold"))
             with display:
                 ticking = asyncio.create_task(_tick(display))
                 try:

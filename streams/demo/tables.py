@@ -2,88 +2,100 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from rich import box
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from streams.demo.alerts import Detection, Judged, SeenAlert
+from streams.demo.alerts import Detection, Judged
 from streams.demo.baselines import Lead, RouteResult, Score
 from streams.demo.data import ARMS
-from streams.demo.display import SHORT, level
+from streams.demo.display import levels, paragraph, place_name
+from streams.demo.notes import notes
 from streams.demo.report import Report
-from streams.demo.workload import LATENCY
+from streams.demo.summary import summary
 
 STYLES: Final = {"ahead": "green", "behind": "red", "level": ""}
+FEW: Final = 25
+"""Answers that are too few to tell a change by."""
 
 
 def show(console: Console, report: Report) -> None:
     """Print the whole report."""
+    drop = report.tally.drop
     for title, table in (
-        ("Where the requests went: share of each model before and after the drop", _shares(report)),
-        ("What it brought: means per request, and the reward by the route's objective",
-         _results(report)),
-        (f"How the drop of {report.tally.drop.arm} was noticed", _detections(report)),
-    ):  # fmt: skip
-        console.print(Text(f"\n{title}", "bold"))
+        ("Where the requests went: share of each model before -> after the drop", _shares(report)),
+        ("What that brought: means per request", _results(report)),
+        (f"When the drop of {drop.arm} was noticed", _detections(report)),
+    ):
+        _heading(console, title)
         console.print(table)
+    console.print()
     for line in _other_alerts(report):
-        console.print(line)
-    console.print(Text("\nThe decisions", "bold"))
-    for text in _decisions(report):
-        console.print(Padding(text, (0, 1)))
-    console.print(Text("\nHow to read this", "bold"))
-    for note in _notes(report):
-        console.print(Padding(Text(note), (0, 1)))
-    console.print(Text("\nIn short", "bold"))
-    for text in _summary(report):
-        console.print(Padding(text, (0, 1)))
+        paragraph(console, line)
+    _heading(console, "The decisions")
+    for line in _decisions(report):
+        paragraph(console, line)
+    _heading(console, "How to read this")
+    for note in notes(report):
+        paragraph(console, Text(note), bullet=True)
+    _heading(console, "In short")
+    for line in summary(report):
+        paragraph(console, line, bullet=True)
 
 
-def _table(*columns: str, left: int = 1) -> Table:
-    """A table whose first ``left`` columns hold text and the others numbers."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=True)
+def _heading(console: Console, title: str) -> None:
+    console.print()
+    console.print(Text(title, "bold"))
+
+
+def _table(*columns: str, text: int) -> Table:
+    """A table whose first ``text`` columns hold text, and the others numbers."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), show_edge=False)
     for index, name in enumerate(columns):
-        table.add_column(name, justify="left" if index < left else "right", no_wrap=index < left)
+        table.add_column(name, justify="left" if index < text else "right", no_wrap=True)
     return table
 
 
 def _shares(report: Report) -> Table:
-    table = _table("route", "requests", *ARMS)
-    table.add_column("what it wants, and how it decides", ratio=1)
+    table = _table("  route", "requests", *ARMS, text=1)
     for result in report.routes:
         before, after = result.shares.before, result.shares.after
-        cells = [f"{before[arm]:.0%} -> {after[arm]:.0%}" for arm in ARMS]
-        story = Text(result.route.story, "dim")
-        table.add_row(result.route.name, f"{result.requests:,}", *cells, story)
+        cells = [f"{before[arm]:4.0%} -> {after[arm]:4.0%}" for arm in ARMS]
+        table.add_row(f"  {result.route.name}", f"{result.requests:,}", *cells)
     return table
 
 
 def _results(report: Report) -> Table:
     table = _table(
-        "route", "decided by", "quality", "USD/1,000", "latency*", "reward",
-        "thalweg's lead in reward", left=2,
-    )  # fmt: skip
+        "  route",
+        "decided by",
+        "quality",
+        "$/1,000",
+        "latency*",
+        "reward",
+        "thalweg's lead",
+        text=2,
+    )
     for number, result in enumerate(report.routes):
         if number:
             table.add_section()
-        table.add_row(result.route.name, Text("thalweg", "bold"), *_score(result.router), "")
-        for name, score, lead in _baselines(result):
-            table.add_row("", name, *_score(score), _lead(lead))
+        name, router = result.route.name, result.router
+        table.add_row(f"  {name}", Text("thalweg", "bold"), *_score(router), "")
+        for label, score, lead in _baselines(result):
+            table.add_row("", label, *_score(score), _lead(lead))
     return table
 
 
 def _baselines(result: RouteResult) -> Iterator[tuple[str, Score, Lead]]:
     best, dearest = result.best, result.dearest
-    if best == dearest:
-        yield f"best single, dearest: {best}", result.fixed[best], result.leads[best]
-    else:
-        yield f"best single: {best}", result.fixed[best], result.leads[best]
+    both = best == dearest
+    label = "best and dearest" if both else "best single"
+    yield f"{label}: {best}", result.fixed[best], result.leads[best]
+    if not both:
         yield f"dearest: {dearest}", result.fixed[dearest], result.leads[dearest]
     yield "oracle", result.oracle, result.oracle_lead
 
@@ -103,18 +115,15 @@ def _lead(lead: Lead) -> Text:
 
 def _detections(report: Report) -> Table:
     table = _table(
-        "route", "segment", "seen", "its answers since the drop", "warning after", "alert after",
-        left=2,
-    )  # fmt: skip
+        "  route", "metric", "answers since the drop", "warning after", "alert after", text=2
+    )
     for one in report.detections:
-        alert = one.alert or one.warning
-        seen = _levels(alert) if alert else ""
+        seen = one.alert or one.warning
         table.add_row(
-            one.place[0],
-            one.place[1].removeprefix("task_type="),
-            seen,
+            f"  {place_name(*one.place)}",
+            "" if seen is None else levels(seen.alert),
             f"{one.answers:,}",
-            "-" if one.warning is None else f"{one.warning.delay} answers",
+            "-" if one.warning is None else f"{one.warning.delay}",
             _alert_after(one),
         )
     return table
@@ -122,135 +131,47 @@ def _detections(report: Report) -> Table:
 
 def _alert_after(one: Detection) -> Text:
     if one.alert is not None:
-        return Text(f"{one.alert.delay} answers", "green")
-    return Text("no alert", "" if one.answers < FEW else "red")
+        return Text(f"{one.alert.delay}", "green")
+    return Text("too few to tell", "dim") if one.answers < FEW else Text("not noticed", "red")
 
 
-FEW: Final = 25
-"""Answers that are too few to tell a change by."""
-
-
-def _other_alerts(report: Report) -> Iterator[Padding]:
+def _other_alerts(report: Report) -> Iterator[Text]:
     """Every alert that the table of detections does not hold."""
-    shown = {id(one) for found in report.detections for one in (found.alert, found.warning)}
+    shown = {id(seen) for one in report.detections for seen in (one.alert, one.warning)}
     others = [one for one in report.alerts if id(one.seen) not in shown]
     if not others:
-        yield Padding(Text("There were no other alerts or warnings: no false alarm."), (0, 1))
+        yield Text("No other alerts and no other warnings came: no false alarm.")
         return
-    yield Padding(Text("All other alerts and warnings:"), (0, 1))
+    yield Text("All other alerts and warnings:")
     for one in others:
-        yield Padding(_other(one), (0, 1))
+        yield _other(one)
 
 
 def _other(one: Judged) -> Text:
     alert = one.seen.alert
     kind = "warning" if alert.type == "warning" else "alert"
-    line = Text(f"- {one.verdict} ({kind}, {one.seen.at_s:.0f} s): ",
-                "red" if one.verdict == "false alarm" and kind == "alert" else "")  # fmt: skip
-    where = f"{alert.route} {alert.segment}".strip()
-    line.append(f"{where}, {alert.arm}: {_levels(one.seen)}", "")
-    return line
-
-
-def _levels(seen: SeenAlert) -> str:
-    return f"{seen.alert.metric} {level(seen, 'before')} -> {level(seen, 'after')}"
+    bad = one.verdict == "false alarm" and kind == "alert"
+    line = Text(f"{one.verdict}, {kind} at {one.seen.at_s:.1f} s: ", "red" if bad else "yellow")
+    return line.append(f"{place_name(*one.seen.place)}: {alert.arm} {levels(alert)}", "default")
 
 
 def _decisions(report: Report) -> Iterator[Text]:
     tally = report.tally
-    bad = tally.unanswered + sum(tally.rejected.values()) + tally.contradicted
+    rejected, letters = sum(tally.rejected.values()), sum(tally.dead_letters.values())
+    bad = tally.unanswered + rejected + letters + tally.contradicted
     yield Text(
-        f"{len(tally.chosen):,} of {tally.sent:,} requests decided, {tally.unanswered} unanswered, "
-        f"{sum(tally.rejected.values())} rejected, {tally.contradicted} contradicted, "
-        f"{sum(tally.dead_letters.values())} dead letters",
+        f"{len(tally.chosen):,} of {tally.sent:,} requests decided, each once; "
+        f"{tally.unanswered} unanswered, {rejected} rejected, {tally.contradicted} contradicted, "
+        f"{letters} dead letters",
         "red" if bad else "",
-    )
-    yield Text(
-        f"{tally.per_second:,.0f} decisions per second (asked for: {report.rate:,.0f}), each with "
-        f"its reward; from request to decision p50 {tally.latency_ms(0.5):.1f} ms, "
-        f"p99 {tally.latency_ms(0.99):.1f} ms"
     )
     for reason, count in [*tally.rejected.items(), *tally.dead_letters.items()]:
         yield Text(f"{count} x {reason}", "red")
-
-
-def _notes(report: Report) -> Iterator[str]:
-    drop = report.tally.drop
-    medians = ", ".join(f"{SHORT[arm]} {LATENCY[arm][0] / 1_000:g} s" for arm in ARMS)
-    sigmas = ", ".join(f"{LATENCY[arm][1]:g}" for arm in ARMS)
-    yield (
-        "- Quality and cost are recorded: 3,609 benchmark prompts, each answered by all three "
-        "models and judged (streams/demo/data/README.md)."
-    )
-    yield (
-        "* LATENCY IS SYNTHETIC, the recording has none: log-normal per model, medians "
-        f"{medians}, sigmas {sigmas}. Nobody waits for it: an outcome is sent at once."
-    )
-    yield (
-        f"- The drop: from request {drop.first:,} on, the quality of every answer of {drop.arm} is "
-        f"multiplied by {drop.factor:g}, on all routes. Nothing else changes."
-    )
-    yield (
-        "- The baselines answer the very same requests, with the same drop and the same latencies. "
-        "Best single: the one model whose mean reward over the whole run is the highest, which "
-        "nobody knows beforehand. Dearest: the model with the highest mean cost. Oracle: the best "
-        "of the three recorded answers to each single prompt, which nobody can know beforehand."
-    )
-    yield (
-        "- Reward: the route's own objective, a number from 0 to 1. Cost and latency count against "
-        "the mean of the route's dearest and slowest model as the router had observed them at the "
-        "end; thalweg and the baselines are measured by the same scales. Compare rewards within a "
-        "route only."
-    )
-    yield (
-        "- Lead: mean difference request by request, with its 95 % interval. Green: ahead, red: "
-        "behind, neither: no difference that this run could tell."
-    )
-    yield (
-        "- Warning and alert after: how many answers the dropped model had given there since the "
-        "drop, when the proxy read the message from the drift topic. A model that is hardly used "
-        "any more is hardly watched."
-    )
-    yield (
-        "- Decision latency: from sending a request to reading its decision, in the proxy. Broker, "
-        f"worker and proxy may share this machine, which has {os.cpu_count()} processors."
-    )
-
-
-def _summary(report: Report) -> Iterator[Text]:
-    by = {
-        verdict: [one for one in report.routes if one.leads[one.best].verdict == verdict]
-        for verdict in ("ahead", "level", "behind")
-    }
-    total = len(report.routes)
     yield Text(
-        f"thalweg beat the best single model on {len(by['ahead'])} of {total} routes"
-        + (f": {_leads(by['ahead'])}" if by["ahead"] else ""),
-        "bold green" if by["ahead"] else "bold",
+        f"{tally.per_second:,.0f} decisions per second of {report.rate:,.0f} asked for, "
+        f"each followed by its reward"
     )
-    for result in by["level"]:
-        yield Text(f"{result.route.name}: no difference to {result.best} that this run could tell")
-    for result in by["behind"]:
-        yield Text(
-            f"{result.route.name}: behind {result.best} by {-result.leads[result.best].mean:.3f}: "
-            + _why_behind(result, report)
-        )
-    noticed = [one.alert.delay for one in report.detections if one.alert is not None]
-    if noticed:
-        yield Text(
-            f"The drop was noticed in {len(noticed)} of {len(report.detections)} places, after "
-            f"{min(noticed)} to {max(noticed)} answers; false alarms: {len(report.false_alarms)}"
-        )
-
-
-def _why_behind(result: RouteResult, report: Report) -> str:
-    if report.tally.drop.arm != result.best and result.shares.after[result.best] > MOSTLY:
-        return "the same model stays the best there, so finding that out only costs"
-    return "it had too little time to learn, or to find out what had changed"
-
-
-MOSTLY: Final = 0.5
-
-
-def _leads(results: Sequence[RouteResult]) -> str:
-    return ", ".join(f"{one.route.name} {one.leads[one.best].mean:+.3f}" for one in results)
+    yield Text(
+        f"from request to decision: p50 {tally.latency_ms(0.5):.1f} ms, "
+        f"p99 {tally.latency_ms(0.99):.1f} ms"
+    )

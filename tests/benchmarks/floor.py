@@ -134,8 +134,14 @@ class Floor:
 
     def answer(self, request: dict[str, Any]) -> bytes:
         """An answer of the wanted size."""
-        text = b'{"status":"decided","request_id":"%s","route":"%s","arm":"large","pad":"' % (
-X
+        text: bytes = (
+            b'{"status":"decided","request_id":"%s","route":"%s","arm":"large","pad":"'
+            % (
+                request["request_id"].encode(),
+                request["route"].encode(),
+            )
+        )
+        return text.ljust(self.answer_bytes - 2, b"x") + b'"}'
 
     async def settle(self, cycle: Cycle, acks: list[asyncio.Future[Any]]) -> None:
         """Publish once all is durable."""

@@ -135,6 +135,8 @@ class Load:
             now = time.perf_counter() - self.zero
             for records in fetched.values():
                 for record in records:
+                    assert record.value is not None, "an answer has a body"
+                    assert record.key is not None, "an answer has its route as key"
                     answer = orjson.loads(record.value)
                     whose, number = split_id(answer["request_id"])
                     if whose != run:

@@ -60,3 +60,20 @@ class Program:
         """The last lines that it printed."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(f"  {line}" for line in lines[-_TAIL:]) or "  (it printed nothing)"
+
+
+def busy_share(seconds: float = 1.0) -> float | None:
+    """The share of all CPUs that is in use now, from 0 to 1; None where there is no /proc."""
+    try:
+        busy, total = _ticks()
+        time.sleep(seconds)
+        later_busy, later_total = _ticks()
+    except OSError:
+        return None
+    return (later_busy - busy) / max(1, later_total - total)
+
+
+def _ticks() -> tuple[int, int]:
+    line = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0]
+    ticks = [int(field) for field in line.split()[1:9]]
+    return sum(ticks) - ticks[3] - ticks[4], sum(ticks)

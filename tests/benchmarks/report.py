@@ -75,6 +75,8 @@ class Report:
     def __init__(self, peers: Sequence[str]) -> None:
         self.peers = peers
         self.problems: list[str] = []
+        self.others: list[float] = []
+        """Before each trial, the share of all CPUs that was in use by others."""
         self._values: defaultdict[tuple[str, str], dict[str, dict[int, float]]] = defaultdict(dict)
         self._inexact: set[str] = set()
 
@@ -157,6 +159,11 @@ class Report:
             values = [_spread(row.of(peer), unit.digits, f" {unit.unit}") for peer in self.peers]
             table.add_row(title, *ratios, *values)
         console.print(table)
+        if self.others:
+            console.print(
+                f"Before the trials, others used {median(self.others):.0%} of the CPUs (at most "
+                f"{max(self.others):.0%}); the more, the less the absolute figures say."
+            )
         for problem in self.problems:
             console.print(f"FAILED {problem}", style="red", markup=False)
         if not self.problems:

@@ -26,10 +26,13 @@ from tests.benchmarks.drain import drain
 from tests.benchmarks.events import ALGORITHMS
 from tests.benchmarks.latency import Pace, latency
 from tests.benchmarks.peers import Command, Sizes, floor, thalweg
+from tests.benchmarks.process import busy_share
 from tests.benchmarks.report import Report
 from tests.benchmarks.trial import Result, Trial
 
 PARTITIONS = 8
+QUIET_SHARE = 0.15
+"""Of all CPUs: an idle broker, and little else."""
 PHASES = ("latency", "drain")
 progress = Console(stderr=True, highlight=False)
 
@@ -98,6 +101,7 @@ class Bench:
         measure: Callable[[Trial], Awaitable[dict[str, Result]]],
     ) -> None:
         """Run one trial, whatever comes of it."""
+        self.report.others.append(await self.quiet())
         trial = Trial(name, self.peers[name], self.brokers, self.work, PARTITIONS)
         try:
             async with trial:
@@ -117,6 +121,14 @@ class Bench:
             )
             wrong = "".join(f"; WRONG: {problem}" for problem in result.problems)
             say(f"[{repeat}/{self.args.repeats}] {part}: {name}: {figures}{wrong}")
+
+    async def quiet(self) -> float:
+        """Wait for a quiet machine, as long as allowed; the share of it that others still use."""
+        deadline = time.monotonic() + self.args.patience
+        while True:
+            share = await asyncio.to_thread(busy_share) or 0.0
+            if share <= QUIET_SHARE or time.monotonic() >= deadline:
+                return share
 
 
 @contextlib.contextmanager
@@ -142,6 +154,12 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--warmup", type=float, help="seconds not measured; default 8, quick 4")
     parser.add_argument("--backlog", type=int, help="requests; default 200000, quick 40000")
     parser.add_argument("--bursty", type=Path, help="CSV with arrival times in its first column")
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=10.0,
+        help="seconds to wait, before each trial, for other programs to leave the CPUs alone",
+    )
     parser.add_argument("--phases", nargs="+", choices=PHASES, default=list(PHASES))
     parser.add_argument("--peers", nargs="*", choices=["floor"], default=["floor"])
     parser.add_argument("--worker", help="the command to run instead of thalweg, e.g. a profiler's")

@@ -96,8 +96,10 @@ def test_a_matrix_has_the_vectors_as_rows(spec: ContextSpec, listed: list[Contex
     X = encoder.matrix(rows)
     assert X.shape == (len(rows), encoder.dim)
     assert X.dtype == np.float64
-    for row, x in zip(rows, X, strict=True):
+    for context, row, x in zip(listed, rows, X, strict=True):
         assert np.array_equal(encoder.unpack(row), x)
+        # What an encoder has seen before leaves no trace.
+        assert Encoder(spec).encode(Request("r", "a", context=context), 0) == row
 
 
 def test_bytes_of_another_dimension_are_refused() -> None:

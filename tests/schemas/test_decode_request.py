@@ -57,6 +57,7 @@ def test_every_field_arrives() -> None:
 INVALID = {
     "missing id": (b'{"route":"a"}', ["request_id", "missing", 'it has "route"']),
     "misspelt id": (b'{"requestId":"r","route":"a"}', ['"requestId"', "misspelt request_id"]),
+    "shouted id": (b'{"REQUEST_ID":"r","route":"a"}', ["misspelt request_id"]),
     "empty object": (b"{}", ["missing required field `request_id`", "it is empty"]),
     "no object": (b"[1]", ["`object`", "`array`", "found [1]"]),
     "empty id": (b'{"request_id":"","route":"a"}', ["request_id", "length >= 1", 'found ""']),
@@ -114,6 +115,11 @@ INVALID = {
         with_text(b'"context":{"priority":99},"context":3'),
         ["context.priority", "<= 10.0"],
     ),
+    "a field twice, then not": (
+        with_text(b'"context":{"priority":99},"context":{}'),
+        ["context.priority", "<= 10.0"],
+    ),
+    "a long value": (request(context="x" * 5_000), ["context", "`object`", "xxx…"]),
     "a list twice": (with_text(b'"candidates":[1],"candidates":[]'), ["candidates[0]", "`str`"]),
 }
 
@@ -133,6 +139,10 @@ NOT_JSON = {
     "not a number": (with_text(b'"context":{"priority":NaN}'), "not JSON"),
     "byte order mark": (b"\xef\xbb\xbf{}", "byte order mark"),
     "latin-1": (b'{"request_id":"\xe9t\xe9","route":"a"}', "0xe9 at byte 15"),
+    "latin-1 in the context": (
+        with_text(b'"context":{"region":"\xe9"}'),
+        "0xe9 at byte 51",
+    ),
     "half a surrogate pair": (b'{"request_id":"\\ud800","route":"a"}', "surrogate"),
 }
 
@@ -182,11 +192,19 @@ def test_nesting_is_limited(brackets: tuple[bytes, bytes]) -> None:
         return with_text(b'"x":' + left * (depth - 1) + b"1" + right * (depth - 1))
 
     assert decode_request(nested(MAX_NESTING)).route == "a"
+    wide = nested(MAX_NESTING)[:-1] + b',"y":[[],[]]}'
+    assert decode_request(wide).route == "a"
     for depth in (MAX_NESTING + 1, 40_000):
         error = refused(nested(depth))
         assert error.reason == "invalid_json"
         assert f"deeper than {MAX_NESTING}" in error.message
         assert error.request_id is None
+
+
+def test_what_is_too_large_may_be_too_deep_as_well() -> None:
+    depth = MAX_EVENT_BYTES
+    error = refused(with_text(b'"x":' + b"[" * depth + b"]" * depth))
+    assert (error.reason, error.request_id) == ("too_large", None)
 
 
 def test_brackets_side_by_side_or_in_text_are_not_nesting() -> None:

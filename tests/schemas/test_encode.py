@@ -1,5 +1,3 @@
-from typing import Any
-
 import orjson
 import pytest
 from hypothesis import given
@@ -121,7 +119,7 @@ def test_the_decision_encoder_gives_the_same_bytes(decision: Decision) -> None:
 
 @pytest.mark.parametrize("propensity", [0.0, 1.0, 5e-324, 1e-5, 0.1 + 0.2, 1 / 3])
 def test_the_decision_encoder_writes_floats_alike(propensity: float) -> None:
-    tricky: dict[str, Any] = {'"propensity":0.0,"policy_version":7,"state_version":0': {}}
+    tricky = {"propensity": 0.0, "policy_version": 7, "state_version": 0, "timestamp": 0}
     encode = DecisionEncoder("a", "b", "c", tricky, 7)
     decision = Decision("r", "a", "b", "c", tricky, propensity, 7, 1, 2)
     assert encode("r", propensity, 1, 2) == encode_answer(decision)

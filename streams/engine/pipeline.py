@@ -1,0 +1,144 @@
+"""From applied parts to published outputs: append, await the acks, store, publish.
+
+Changelog batches of all partitions go out together, and so do their outputs. One batch per
+partition is in flight; its outputs are sent once it is durable, while the next one is on its way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+from aiokafka.structs import RecordMetadata
+
+from core.part import Part
+from streams.durable.local import LocalState, follow
+from streams.durable.owner import Owner, StaleOwnerError
+from streams.engine.gaps import read_gap
+from streams.engine.producing import Changelog, Outputs
+from streams.engine.telemetry import Telemetry
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+_MOST_PUBLISHING: Final = 4
+"""Cycles whose outputs may await their acks; then the next one waits."""
+
+
+class _Sent(NamedTuple):
+    """One batch under way."""
+
+    owner: Owner
+    part: Part
+    batch: int
+    ack: asyncio.Future[RecordMetadata]
+
+
+class Pipeline:
+    """Makes parts durable and publishes them, in order per partition.
+
+    ``fail`` is called with an error after which the worker must not go on, ``on_stale`` with an
+    owner that another worker has replaced.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        telemetry: Telemetry,
+        fail: Callable[[BaseException], None],
+        on_stale: Callable[[Owner], None],
+    ) -> None:
+        self._settings = settings
+        self._telemetry = telemetry
+        self._fail = fail
+        self._on_stale = on_stale
+        self._changelog = Changelog(settings)
+        self._outputs = Outputs(settings)
+        self._settling: asyncio.Task[None] | None = None
+        self._publishing: deque[asyncio.Task[None]] = deque()
+
+    async def start(self) -> None:
+        """Connect the producers."""
+        await self._changelog.start()
+        await self._outputs.start()
+
+    async def stop(self) -> None:
+        """Disconnect them; settle before."""
+        await self._changelog.stop()
+        await self._outputs.stop()
+
+    async def claim(self, owner: Owner, local: LocalState) -> None:
+        """Claim the owner's partition, and publish what its predecessor may not have."""
+        while True:
+            ack = await self._changelog.append(owner.partition, owner.claim())
+            gap = owner.claimed((await ack).offset)
+            if gap is None:
+                break
+            follow(local, await read_gap(self._settings, owner.partition, gap))
+        unpublished = owner.start()
+        await asyncio.gather(*await self._outputs.publish(owner.partition, unpublished))
+        owner.published(unpublished, 0)
+
+    async def append(self, parts: Iterable[tuple[Owner, Part]]) -> None:
+        """Seal and send parts, one per partition; ``settle`` before, and before the next ones."""
+        sent = []
+        for owner, part in parts:
+            batch = owner.seal(part)
+            self._telemetry.appended(batch)
+            ack = await self._changelog.append(owner.partition, batch)
+            sent.append(_Sent(owner, part, batch.number, ack))
+        if sent:
+            self._settling = asyncio.create_task(self._acked(sent), name="thalweg-acks")
+
+    async def settle(self) -> None:
+        """Wait until the last batches are durable. Raises what went wrong with them."""
+        if self._settling is not None:
+            task, self._settling = self._settling, None
+            await task
+
+    async def finish(self) -> None:
+        """Wait until everything is durable and published."""
+        await self.settle()
+        while self._publishing:
+            await self._publishing.popleft()
+
+    async def _acked(self, sent: Iterable[_Sent]) -> None:
+        """Judge acks, write the local copies, and hand the outputs to the publisher."""
+        ready: list[_Sent] = []
+        started = time.perf_counter()
+        for one in sent:
+            owner = one.owner
+            try:
+                gap = owner.acked((await one.ack).offset)
+                if gap is not None:
+                    owner.judge(gap, await read_gap(self._settings, owner.partition, gap))
+            except StaleOwnerError as error:
+                log.warning("%s: dropped; nothing of it was published", error)
+                self._on_stale(owner)
+                continue
+            owner.store()
+            ready.append(one)
+        self._telemetry.durable(time.perf_counter() - started)
+        while len(self._publishing) >= _MOST_PUBLISHING:
+            await self._publishing.popleft()
+        before = self._publishing[-1] if self._publishing else None
+        task = asyncio.create_task(self._publish(ready, before), name="thalweg-publish")
+        self._publishing.append(task)
+
+    async def _publish(self, ready: Iterable[_Sent], before: asyncio.Task[None] | None) -> None:
+        """Publish the outputs of durable parts, after those of the parts before."""
+        try:
+            under_way = [
+                (one, await self._outputs.publish(one.owner.partition, one.part)) for one in ready
+            ]
+            if before is not None:
+                await before
+            for one, acks in under_way:
+                await asyncio.gather(*acks)
+                one.owner.published(one.part, one.batch)
+                self._telemetry.published(one.part)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the worker must not go on
+            self._fail(error)
