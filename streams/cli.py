@@ -18,3 +18,6 @@ def main() -> None:
 main.add_command(worker)
 main.add_command(kafka)
 main.add_command(demo)
+
+if __name__ == "__main__":
+    main()

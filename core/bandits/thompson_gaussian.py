@@ -19,8 +19,8 @@ _STATE: Final = struct.Struct("<B5d")
 _OWN_PRIOR: Final = Prior(mean=0.5, weight=1.0)
 _SHAPE: Final = 2.0
 """The shape a0 of the variance's inverse gamma: the smallest whole one with a mean (a0 > 1)."""
-_FINEST: Final = 1e-9
-"""The smallest scale of a posterior: means that are closer are alike, and doubles end at 1e-16."""
+_FINEST: Final = 1e-8
+"""The smallest scale of a posterior: closer means are alike, and doubles near 1 end at 1e-16."""
 
 
 class GaussianArm:

@@ -56,11 +56,11 @@ def demo(
     except DemoError as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
-        click.echo("interrupted; Kafka and the worker are stopped", err=True)
+        click.echo("interrupted; nothing of the demo is left running", err=True)
         raise SystemExit(130) from None
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)  # whose handler lets running tasks end in order

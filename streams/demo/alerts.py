@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from schemas.alert import Alert
 from streams.demo.workload import Drop
 
 Verdict = Literal["drop found", "drop suspected", "same drop again", "false alarm"]
+FEW: Final = 32
+"""A detector looks once in that many answers: fewer may pass it unseen."""
 Place = tuple[str, str]
 """A route and a segment of it; "" where the route has none. Each has detectors of its own."""
 
@@ -41,8 +43,11 @@ class Judged:
 
 
 def tells_of(alert: Alert, drop: Drop) -> bool:
-    """Whether the alert says what the drop did: the arm's quality, or its reward, fell."""
-    fell = alert.after.mean < alert.before.mean
+    """Whether the alert says what the drop did: the arm's quality, or its reward, did not rise.
+
+    Rounded as it is shown: at a drift, what is kept may still be mostly from before the change.
+    """
+    fell = round(alert.after.mean, 2) <= round(alert.before.mean, 2)
     return alert.arm == drop.arm and alert.metric in {"quality", "reward"} and fell
 
 

@@ -46,6 +46,17 @@ def paragraph(console: Console, text: Text, *, bullet: bool = False) -> None:
         console.print(Text(indent if number else "  ").append_text(line))
 
 
+def print_table(console: Console, table: Table) -> None:
+    """Print a table; in plain output without spaces at the ends of its lines."""
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as capture:
+        console.print(table)
+    for line in capture.get().splitlines():
+        console.print(Text(line.rstrip()), soft_wrap=True)
+
+
 class Display:
     """Shows a tally as it grows. Use as ``with``; call `tick` often."""
 
@@ -98,14 +109,14 @@ class Display:
         self._say(alert_line(seen, self._tally.drop))
 
     def _say(self, text: Text) -> None:
-        stamp = Text(f"{perf_counter() - self._start:6.1f} s  ")
+        stamp = Text(f"{perf_counter() - self._start:5.1f} s  ")
         self._console.print(stamp.append_text(text), soft_wrap=True)
 
     def _plain_head(self) -> str:
         names = "".join(f"{route.rpartition('/')[2]:>10}" for route in self._routes)
         return (
             f"  (the percentages are the share of {self._tally.drop.arm} in each route's last "
-            f"{RECENT} decisions)\n{'time':>8}{'decided':>12}{'/s':>7}{'p50':>9}{names}"
+            f"{RECENT} decisions)\n{'time':>7}{'decided':>12}{'/s':>7}{'p50':>9}{names}"
         )
 
     def _plain(self) -> str:
@@ -123,7 +134,7 @@ class Display:
             shares = Text()
             for arm in ARMS:
                 shares.append(f"{_share(tally, route, arm):4.0%}  ", COLOURS[arm])
-            table.add_row(Text(route, "bold"), _bar(tally, route), shares)
+            table.add_row(Text(f"  {route}", "bold"), _bar(tally, route), shares)
         legend = Text("  Who serves now:  ")
         for arm in ARMS:
             legend.append("█ ", COLOURS[arm]).append(f"{arm}  ")
@@ -163,13 +174,13 @@ def _drop_line(drop: Drop) -> Text:
 def alert_line(seen: SeenAlert, drop: Drop) -> Text:
     """One alert on one line."""
     alert = seen.alert
-    line = Text("warning  ", "yellow") if alert.type == "warning" else Text("ALERT    ", "bold red")
+    line = Text("warning ", "yellow") if alert.type == "warning" else Text("ALERT   ", "bold red")
     line.append(f"{place_name(*seen.place)}: ", "bold")
     line.append(f"{alert.arm} {levels(alert)}", "default")
     if alert.action == "restart_arm":
         line.append(", restarted", "default")
     if seen.dropped and tells_of(alert, drop):
-        line.append(f"; {seen.delay} answers since the drop", "default")
+        line.append(f"; {seen.delay} answers after the drop", "default")
     return line
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from streams.demo.alerts import FEW
 from streams.demo.data import ARMS
 from streams.demo.report import Report
 from streams.demo.workload import LATENCY
@@ -36,8 +37,8 @@ def notes(report: Report) -> Iterator[str]:
     )
     yield (
         "- Reward: the route's own objective, from 0 to 1; compare it within a route only. Cost "
-        "and latency are measured against the means of the route's dearest and slowest model, as the "
-        "router had observed them by the end: one scale for thalweg and all baselines of a route."
+        "and latency are measured against the means of the route's dearest and slowest model, as "
+        "the router had observed them by the end: one scale for thalweg and all baselines."
     )
     yield (
         "- Lead: the mean difference in reward, request by request, and its 95 % interval. Where "
@@ -45,8 +46,9 @@ def notes(report: Report) -> Iterator[str]:
     )
     yield (
         "- Warning and alert after: answers that the dropped model had given there since the drop "
-        "when the proxy read the message from the drift topic. A model that a route hardly uses is "
-        "hardly watched there. A false alarm is any alert that the drop did not cause."
+        f"when the proxy read the message from the drift topic. A detector looks once in {FEW} "
+        "answers, and a model that a route hardly uses is hardly watched there. Any alert that the "
+        "drop did not cause is a false alarm."
     )
     yield (
         "- From request to decision: measured in the proxy, from sending the one to reading the "

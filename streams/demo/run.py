@@ -56,7 +56,7 @@ def run(options: Options, console: Console) -> Report:
     _introduce(console, options)
 
     def say(line: str) -> None:
-        console.print(Text(line))
+        paragraph(console, Text(line))
 
     with Environment(options.brokers, say) as environment:
         try:
@@ -74,10 +74,11 @@ def run(options: Options, console: Console) -> Report:
         show(console, report)
         if options.json_file is not None:
             options.json_file.write_bytes(orjson.dumps(as_json(report), option=orjson.OPT_INDENT_2))
-            say(f"\nThe report as JSON: {options.json_file}")
+            console.print(Text(f"\nThe report as JSON: {options.json_file}"), soft_wrap=True)
         if options.keep:
             _keep(environment, console)
-        say("\nStopping the worker" + (" and Kafka" if environment.own_kafka else ""))
+        kafka = " and Kafka" if environment.own_kafka else ""
+        console.print(Text(f"\nStopping the worker{kafka}"))
     return report
 
 
@@ -108,7 +109,7 @@ async def _play(
     partitions = await environment.make_topics()
     environment.start_worker()
     settings = environment.settings
-    console.print(Text(f"Kafka is ready at {settings.brokers}; starting a worker"))
+    paragraph(console, Text(f"Kafka is ready at {settings.brokers}; starting a worker"))
     routes = [route.name for route in ROUTES]
     display = Display(console, tally, routes, len(requests))
     proxy = Proxy(
@@ -125,7 +126,7 @@ async def _play(
     async def script() -> None:
         async with proxy:
             await proxy.prepare()
-            console.print(Text(f"the worker has the policies of all {len(routes)} routes"))
+            paragraph(console, Text(f"the worker has all {len(routes)} policies"))
             console.print(Text("\nRunning", "bold"))
             with display:
                 ticking = asyncio.create_task(_tick(display))

@@ -12,49 +12,39 @@ from streams.demo.report import Report
 
 def summary(report: Report) -> Iterator[Text]:
     """One sentence each, behind a mark."""
-    ahead = _with_verdict(report, "ahead")
-    text = f"- thalweg beat the best single model on {len(ahead)} of {len(report.routes)} routes"
-    if ahead:
-        text += ": " + ", ".join(f"{one.route.name} {_lead(one):+.3f}" for one in ahead)
-    yield Text(text, "bold green" if ahead else "bold")
-    for one in _with_verdict(report, "level"):
-        yield Text(f"- {one.route.name}: as good as always {one.best}, as far as this run can tell")
-    for one in _with_verdict(report, "behind"):
-        yield Text(f"- {one.route.name}: {-_lead(one):.3f} behind always {one.best}; {_why(one)}")
-    yield from _savings(report)
+    ahead = [one for one in report.routes if one.leads[one.best].verdict == "ahead"]
+    yield Text(
+        f"- thalweg beat the best single model on {len(ahead)} of {len(report.routes)} routes",
+        "bold green" if ahead else "bold",
+    )
+    for one in report.routes:
+        yield Text(f"- {one.route.name}: {_against_best(one)}{_against_dearest(one)}")
     yield _noticed(report)
 
 
-def _with_verdict(report: Report, verdict: str) -> list[RouteResult]:
-    return [one for one in report.routes if one.leads[one.best].verdict == verdict]
-
-
-def _lead(result: RouteResult) -> float:
-    return result.leads[result.best].mean
-
-
-def _why(result: RouteResult) -> str:
-    if result.best_before == result.best_after:
-        return "it is the best before and after the drop, and finding that out costs something"
+def _against_best(one: RouteResult) -> str:
+    lead = one.leads[one.best]
+    if lead.verdict == "ahead":
+        return f"{lead.mean:+.3f} over always {one.best}"
+    if lead.verdict == "level":
+        return f"level with always {one.best}, as far as this run can tell"
+    if one.best_before == one.best_after:
+        return (
+            f"{lead.mean:+.3f} against always {one.best}, which is the best before and after the "
+            "drop: finding that out costs something"
+        )
     return (
-        f"{result.best_before} was the best before the drop, {result.best_after} after it, but "
-        "these were too few requests to learn that in"
+        f"{lead.mean:+.3f} against always {one.best}; {one.best_before} was the best before the "
+        f"drop, {one.best_after} after it, but these were too few requests to learn that in"
     )
 
 
-def _savings(report: Report) -> Iterator[Text]:
-    """Against always asking the dearest model: what was spent, and what it did to quality."""
-    if not report.routes:
-        return
-    dearest = report.routes[0].dearest
-    parts = [
-        f"{one.route.name} {one.router.cost_usd / one.fixed[dearest].cost_usd:.0%} "
-        f"({one.router.quality - one.fixed[dearest].quality:+.3f})"
-        for one in report.routes
-    ]
-    yield Text(
-        f"- spent, of what always {dearest} costs (and quality against it): " + ", ".join(parts)
-    )
+def _against_dearest(one: RouteResult) -> str:
+    dearest = one.fixed[one.dearest]
+    share = one.router.cost_usd / dearest.cost_usd if dearest.cost_usd else 1.0
+    change = one.router.quality - dearest.quality
+    whose = "its cost" if one.dearest == one.best else f"the cost of always {one.dearest}"
+    return f"; {share:.0%} of {whose}, quality {change:+.3f}"
 
 
 def _noticed(report: Report) -> Text:

@@ -10,17 +10,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from streams.demo.alerts import Detection, Judged
+from streams.demo.alerts import FEW, Detection, Judged
 from streams.demo.baselines import Lead, RouteResult, Score
 from streams.demo.data import ARMS
-from streams.demo.display import levels, paragraph, place_name
+from streams.demo.display import levels, paragraph, place_name, print_table
 from streams.demo.notes import notes
 from streams.demo.report import Report
 from streams.demo.summary import summary
 
 STYLES: Final = {"ahead": "green", "behind": "red", "level": ""}
-FEW: Final = 25
-"""Answers that are too few to tell a change by."""
 
 
 def show(console: Console, report: Report) -> None:
@@ -29,10 +27,10 @@ def show(console: Console, report: Report) -> None:
     for title, table in (
         ("Where the requests went: share of each model before -> after the drop", _shares(report)),
         ("What that brought: means per request", _results(report)),
-        (f"When the drop of {drop.arm} was noticed", _detections(report)),
+        (f"The drop of {drop.arm}, counted in its answers since then", _detections(report)),
     ):
         _heading(console, title)
-        console.print(table)
+        print_table(console, table)
     console.print()
     for line in _other_alerts(report):
         paragraph(console, line)
@@ -71,22 +69,14 @@ def _shares(report: Report) -> Table:
 
 def _results(report: Report) -> Table:
     table = _table(
-        "  route",
-        "decided by",
-        "quality",
-        "$/1,000",
-        "latency*",
-        "reward",
-        "thalweg's lead",
-        text=2,
+        "  route, decided by", "quality", "$/1,000", "latency*", "reward", "thalweg's lead", text=1
     )
-    for number, result in enumerate(report.routes):
-        if number:
-            table.add_section()
-        name, router = result.route.name, result.router
-        table.add_row(f"  {name}", Text("thalweg", "bold"), *_score(router), "")
+    for result in report.routes:
+        table.add_row(Text(f"  {result.route.name}", "bold"))
+        table.add_row("    thalweg", *_score(result.router))
         for label, score, lead in _baselines(result):
-            table.add_row("", label, *_score(score), _lead(lead))
+            table.add_row(f"    {label}", *_score(score), _lead(lead))
+        table.add_row("    oracle", *_score(result.oracle), _difference(result.oracle_lead))
     return table
 
 
@@ -97,7 +87,6 @@ def _baselines(result: RouteResult) -> Iterator[tuple[str, Score, Lead]]:
     yield f"{label}: {best}", result.fixed[best], result.leads[best]
     if not both:
         yield f"dearest: {dearest}", result.fixed[dearest], result.leads[dearest]
-    yield "oracle", result.oracle, result.oracle_lead
 
 
 def _score(score: Score) -> tuple[str, str, str, str]:
@@ -110,12 +99,16 @@ def _score(score: Score) -> tuple[str, str, str, str]:
 
 
 def _lead(lead: Lead) -> Text:
-    return Text(f"{lead.mean:+.3f} ± {lead.margin:.3f}", STYLES[lead.verdict])
+    return Text(_difference(lead), STYLES[lead.verdict])
+
+
+def _difference(lead: Lead) -> str:
+    return f"{lead.mean:+.3f} ± {lead.margin:.3f}"
 
 
 def _detections(report: Report) -> Table:
     table = _table(
-        "  route", "metric", "answers since the drop", "warning after", "alert after", text=2
+        "  route[segment]", "metric", "its answers", "warning after", "alert after", text=2
     )
     for one in report.detections:
         seen = one.alert or one.warning
@@ -132,6 +125,8 @@ def _detections(report: Report) -> Table:
 def _alert_after(one: Detection) -> Text:
     if one.alert is not None:
         return Text(f"{one.alert.delay}", "green")
+    if one.warning is not None:
+        return Text("warning only", "yellow")
     return Text("too few to tell", "dim") if one.answers < FEW else Text("not noticed", "red")
 
 
@@ -159,10 +154,11 @@ def _decisions(report: Report) -> Iterator[Text]:
     tally = report.tally
     rejected, letters = sum(tally.rejected.values()), sum(tally.dead_letters.values())
     bad = tally.unanswered + rejected + letters + tally.contradicted
+    once = ", each once" if not tally.repeated + tally.contradicted else ""
     yield Text(
-        f"{len(tally.chosen):,} of {tally.sent:,} requests decided, each once; "
-        f"{tally.unanswered} unanswered, {rejected} rejected, {tally.contradicted} contradicted, "
-        f"{letters} dead letters",
+        f"{len(tally.chosen):,} of {tally.sent:,} requests decided{once}: {tally.unanswered} "
+        f"unanswered, {rejected} rejected, {tally.repeated} repeated, {tally.contradicted} "
+        f"contradicted, {letters} dead letters",
         "red" if bad else "",
     )
     for reason, count in [*tally.rejected.items(), *tally.dead_letters.items()]:

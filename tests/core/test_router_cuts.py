@@ -20,7 +20,10 @@ POLICIES: dict[str, dict[str, Any]] = {
     "r/gauss": {
         "algorithm": {"name": "thompson_gaussian"},
         "reward": {"window": "60s", "max_open": 5, "max_held": 3},
-        "drift": {"action": "restart_arm", "delta": 0.5, "warning_delta": 0.9},
+    },
+    "r/drift": {
+        "algorithm": {"name": "thompson_beta"},
+        "drift": {"action": "restart_arm", "delta": 0.3, "warning_delta": 0.9},
     },
     "r/lin": {"algorithm": {"name": "linucb", "alpha": 0.7}},
     "r/seg": {
@@ -36,7 +39,7 @@ def _events(seed: int, cycles: int) -> list[list[list[tuple[Any, str | None, int
     ids = [f"q{number}" for number in range(30)]
     now = T0
     made = []
-    for _ in range(cycles):
+    for number in range(cycles):
         cycle: list[list[tuple[Any, str | None, int]]] = [[], [], []]
         now += chance.choice((1, 500, 5_000, 40_000, 90_000))
         for _ in range(chance.randrange(3)):
@@ -77,8 +80,19 @@ def _events(seed: int, cycles: int) -> list[list[list[tuple[Any, str | None, int
             if chance.random() < 0.1:
                 event["arm"] = chance.choice("abcz")
             cycle[2].append((event, route, now + chance.randrange(-300, 300)))
+        if number % 4 == 0:
+            _burst(cycle, number, now)
         made.append(cycle)
     return made
+
+
+def _burst(cycle: list[list[tuple[Any, str | None, int]]], number: int, now: int) -> None:
+    """Enough rewards of one route, with a mean that jumps, to make its detectors cut."""
+    for one in range(60):
+        event = {"route": "r/drift", "request_id": f"burst-{number}-{one}"}
+        cycle[1].append((event, "r/drift", now))
+        quality = 0.9 if number % 8 == 0 else 0.2
+        cycle[2].append(({**event, "quality": quality}, "r/drift", now + 1))
 
 
 def _run(cycles: list[Any], cut: str, seed: int, **limits: Any) -> Driver:

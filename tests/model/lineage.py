@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -19,7 +18,6 @@ from schemas.state import (
     decode_route,
     decode_stamp,
     route_key,
-    split_key,
 )
 from streams.durable.local import MemoryState
 from streams.durable.owner import Batch, Owner
@@ -30,7 +28,7 @@ LIMITS: dict[str, Any] = {"max_part_bytes": 1 << 19, "max_routes": 100}
 Items = dict[bytes, bytes]
 
 
-class Violation(Exception):
+class ViolationError(Exception):
     """An invariant does not hold."""
 
     def __init__(self, invariant: str, text: str) -> None:
@@ -102,10 +100,12 @@ class Truth:
         self.recoverable: frozenset[Output] = frozenset()
         """What a new owner would publish at its start."""
         self._next: dict[tuple[Any, int], Truth] = {}
-        self.key: Any = (0, frozenset(), self.dirty, self.order)
+        self.number = 0
+        """Equal for equal truths."""
+        self._numbers: dict[Any, int] = {}
 
     def after(self, batch: Batch) -> Truth:
-        """The truth with one more batch in the log. Raises Violation if that is no good one."""
+        """The truth with one more batch in the log. Raises ViolationError if it is bad."""
         known = (tuple(batch.records), batch.epoch)
         found = self._next.get(known)
         if found is None:
@@ -125,27 +125,28 @@ class Truth:
             if keys != {CLAIM_KEY}:
                 new._judge()
         body = frozenset(item for item in new.items.items() if item[0] != CLAIM_KEY)
-        new.key = (new.epoch, body, new.dirty, new.order)
+        key = (new.epoch, body, new.dirty, new.stale, new.order)
+        new.number = self._numbers.setdefault(key, len(self._numbers) + 1)
         return new
 
     def _judge(self) -> None:
         """A valid batch: its state must be the replay of the inputs that its stamp says."""
         before, stored = self.stamp, self.items.get(STAMP_KEY)
         self.stamp = stamp = Stamp() if stored is None else decode_stamp(stored)
-        for topic, (start, end) in enumerate(
-            zip(positions(before), positions(stamp), strict=True)
-        ):
+        for topic, (start, end) in enumerate(zip(positions(before), positions(stamp), strict=True)):
             if end < start:
-                raise Violation("I3", f"the stamp goes back from {before} to {stamp}")
+                raise ViolationError("I3", f"the stamp goes back from {before} to {stamp}")
             self.order += tuple((topic, offset) for offset in range(start, end))
         self.replayed = want = replay(self.feed, self.order)
         if clocks(stamp) != clocks(want.stamp):
-            raise Violation("I3", f"the stamp {stamp} should be {want.stamp}")
+            raise ViolationError("I3", f"the stamp {stamp} should be {want.stamp}")
         found = visible(self.items, stamp)
         if found != want.items:
             if counts(found) != counts(want.items):
-                raise Violation("I2", f"rewards {counts(found)}, should be {counts(want.items)}")
-            raise Violation("I3", f"{differing(found, want.items)} differ from the replay")
+                raise ViolationError(
+                    "I2", f"rewards {counts(found)}, should be {counts(want.items)}"
+                )
+            raise ViolationError("I3", f"{differing(found, want.items)} differ from the replay")
         self.recoverable = frozenset(start_of(self.owner, self.items))
 
 
@@ -156,7 +157,7 @@ def start_of(owner: type[Owner], items: Items) -> list[Output]:
     try:
         return outputs(owner(0, "a new one", local, **LIMITS).start())
     except AssertionError as error:
-        raise Violation("crash", f"no owner can start from the log: {error}") from error
+        raise ViolationError("crash", f"no owner can start from the log: {error}") from error
 
 
 def positions(stamp: Stamp) -> tuple[int, int, int]:
@@ -181,8 +182,3 @@ def counts(items: Items) -> tuple[int, ...]:
 def differing(left: Items, right: Items) -> list[bytes]:
     """The keys under which two states differ."""
     return sorted(key for key in left.keys() | right.keys() if left.get(key) != right.get(key))
-
-
-def held_by(items: Items) -> Iterator[str]:
-    """The requests whose decisions are stored."""
-    return (split_key(key)[1] for key in items if key[:1] == DECISION)
