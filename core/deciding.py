@@ -225,8 +225,8 @@ class Deciding:
             return route, compiled
         self.flush()
         arms = known + [ArmSpec(id=name, model=name) for name in fresh]
-        # It counts as version 0, below every version that can be published.
-        policy = Policy(route=request.route, version=1, arms=arms)
+        # Version 0 is below every version that can be published.
+        policy = Policy(route=request.route, version=0, arms=arms)
         memory.replace_policy(route)
         memory.put(policy_key(route.name, 0), _encode_policy(policy))
         compiled = route.policies[0] = CompiledPolicy(policy, 0)

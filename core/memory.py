@@ -17,7 +17,7 @@ from core.compiled import CompiledPolicy
 from core.draw import Distribution
 from core.drift.adwin import Adwin
 from core.reward import RouteScales
-from schemas.decode import decode_policy
+from schemas.decode import decode_stored_policy
 from schemas.policy import ContextSpec
 from schemas.state import (
     ArmRecord,
@@ -213,7 +213,7 @@ class Memory:
             stored = self.get(policy_key(route.name, version))
             if stored is None:
                 return None
-            compiled = route.policies[version] = CompiledPolicy(decode_policy(stored), version)
+            compiled = route.policies[version] = CompiledPolicy(decode_stored_policy(stored), version)
         return compiled
 
     def current(self, route: LiveRoute) -> CompiledPolicy | None:

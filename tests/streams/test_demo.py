@@ -1,4 +1,4 @@
-"""The demo: its arithmetic against numbers worked out by hand, and one small run as a user does it."""
+"""The demo: its arithmetic against numbers worked out by hand, and one small run."""
 
 from __future__ import annotations
 
