@@ -30,6 +30,7 @@ from streams.topics import TopicError, ensure_topics, wanted
 WORKER: Final = (sys.executable, "-m", "streams.cli", "worker")
 PARTITIONS: Final = 4
 STOP_S: Final = 20.0
+HURRY_S: Final = 1.0
 CONNECT_S: Final = 30.0
 TAIL_LINES: Final = 25
 
@@ -155,7 +156,7 @@ class Environment:
             except LocalKafkaError as error:
                 raise DemoError(f"{error}\nIs the machine short of memory or disk?") from error
         if self._worker is not None and (code := self._worker.poll()) is not None:
-            raise DemoError(f"the worker ended by itself, with exit code {code}")
+            raise DemoError(f"the worker ended by itself, with exit code {code}", ask_worker=True)
 
     def worker_tail(self) -> str:
         """The last lines of the worker's log; "" where there are none."""
@@ -170,8 +171,10 @@ class Environment:
         if worker is None:
             return
         worker.terminate()
+        # Without its Kafka it would wait for that until the end of its patience.
+        kafka_gone = self._kafka is not None and not self._kafka.brokers[0].alive
         try:
-            worker.wait(STOP_S)
+            worker.wait(HURRY_S if kafka_gone else STOP_S)
         except subprocess.TimeoutExpired:
             worker.kill()
             worker.wait()

@@ -7,8 +7,8 @@ goes out as soon as the decision is read. Nobody waits for the made-up latency.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, suppress
 from time import perf_counter
 from typing import Any, Final, Self
 
@@ -38,6 +38,7 @@ PROBE_S: Final = 0.5
 READY_S: Final = 90.0
 ANSWER_S: Final = 30.0
 """How long the last answers are waited for, and how long none may come before it is an error."""
+STOP_S: Final = 3.0
 QUIET_S: Final = 2.0
 """How long after the last reward an alert may still come."""
 
@@ -86,7 +87,7 @@ class Proxy:
         """Connect. Raises DemoError when the brokers cannot be reached."""
         try:
             producer = AIOKafkaProducer(bootstrap_servers=self._brokers, acks="all")
-            self._stack.push_async_callback(producer.stop)
+            self._stack.push_async_callback(_stop, producer.stop)
             await producer.start()
             self._producer = producer
             await self._read_from(self._answers, self._topics.decisions)
@@ -116,7 +117,9 @@ class Proxy:
         while missing := self._routes.keys() - self._ready:
             self._check()
             if perf_counter() > deadline:
-                raise DemoError(_not_ready(sorted(missing), self._refusals, self._tally))
+                raise DemoError(
+                    _not_ready(sorted(missing), self._refusals, self._tally), ask_worker=True
+                )
             for name in sorted(missing):
                 self._probes += 1
                 await self._request(name, f"warm-up-{self._probes}", self._context_of(name))
@@ -170,7 +173,8 @@ class Proxy:
         if perf_counter() - self._heard > ANSWER_S:
             raise DemoError(
                 f"no decision came for {ANSWER_S:.0f} s, while {self._tally.unanswered} requests "
-                "were waiting for one"
+                "were waiting for one",
+                ask_worker=True,
             )
 
     async def _until(self, done: Callable[[], bool], within: float) -> None:
@@ -188,7 +192,7 @@ class Proxy:
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._brokers, enable_auto_commit=False, auto_offset_reset="earliest"
         )
-        self._stack.push_async_callback(consumer.stop)
+        self._stack.push_async_callback(_stop, consumer.stop)
         await consumer.start()
         numbers = range(self._partitions)
         consumer.assign([TopicPartition(topic, number) for topic in topics for number in numbers])
@@ -253,6 +257,12 @@ class Proxy:
         else:
             letter = decode_dead_letter(record.value or b"")
             self._tally.dead_letters[f"{letter.reason}: {letter.message}"] += 1
+
+
+async def _stop(stop: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Disconnect; a Kafka that is gone is not waited for."""
+    with suppress(TimeoutError, KafkaError):
+        await asyncio.wait_for(stop(), STOP_S)
 
 
 def _context(request: DemoRequest) -> Context:

@@ -166,7 +166,7 @@ async def _first_of(*coroutines: Coroutine[Any, Any, None]) -> None:
 
 
 def _with_log(error: DemoError, environment: Environment) -> str:
-    tail = environment.worker_tail()
+    tail = environment.worker_tail() if error.ask_worker else ""
     if not tail:
         return str(error)
     indented = "\n".join(f"  {line}" for line in tail.splitlines())

@@ -1,7 +1,8 @@
 """From applied parts to published outputs: append, await the acks, store, publish.
 
-Changelog batches of all partitions go out together, and so do their outputs. One batch per
-partition is in flight; its outputs are sent once it is durable, while the next one is on its way.
+Changelog batches of all partitions go out together. One per partition is in flight; its outputs are
+sent once it is durable, while the next one is on its way, together with all that gathered since the
+last outputs were sent.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
@@ -24,8 +25,8 @@ from streams.engine.telemetry import Telemetry
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
-_MOST_PUBLISHING: Final = 4
-"""Cycles whose outputs may await their acks; then the next one waits."""
+_MOST_READY: Final = 4
+"""Cycles whose outputs may wait to be sent; then the next one waits too."""
 
 
 class _Sent(NamedTuple):
@@ -58,7 +59,8 @@ class Pipeline:
         self._changelog = Changelog(settings)
         self._outputs = Outputs(settings)
         self._settling: asyncio.Task[None] | None = None
-        self._publishing: deque[asyncio.Task[None]] = deque()
+        self._ready: list[_Sent] = []
+        self._publishing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Connect the producers."""
@@ -79,7 +81,7 @@ class Pipeline:
                 break
             follow(local, await read_gap(self._settings, owner.partition, gap))
         unpublished = owner.start()
-        await asyncio.gather(*await self._outputs.publish(owner.partition, unpublished))
+        await asyncio.gather(*await self._outputs.publish(owner.partition, [unpublished]))
         owner.published(unpublished, 0)
 
     async def append(self, parts: Iterable[tuple[Owner, Part]]) -> None:
@@ -102,8 +104,8 @@ class Pipeline:
     async def finish(self) -> None:
         """Wait until everything is durable and published."""
         await self.settle()
-        while self._publishing:
-            await self._publishing.popleft()
+        if self._publishing is not None:
+            await self._publishing
 
     async def _acked(self, sent: Iterable[_Sent]) -> None:
         """Judge acks, write the local copies, and hand the outputs to the publisher."""
@@ -122,23 +124,28 @@ class Pipeline:
             owner.store()
             ready.append(one)
         self._telemetry.durable(time.perf_counter() - started)
-        while len(self._publishing) >= _MOST_PUBLISHING:
-            await self._publishing.popleft()
-        before = self._publishing[-1] if self._publishing else None
-        task = asyncio.create_task(self._publish(ready, before), name="thalweg-publish")
-        self._publishing.append(task)
+        self._ready.extend(ready)
+        if self._publishing is None or self._publishing.done():
+            self._publishing = asyncio.create_task(self._publish(), name="thalweg-publish")
+        elif len(self._ready) > _MOST_READY * max(1, len(ready)):
+            await self._publishing
 
-    async def _publish(self, ready: Iterable[_Sent], before: asyncio.Task[None] | None) -> None:
-        """Publish the outputs of durable parts, after those of the parts before."""
+    async def _publish(self) -> None:
+        """Publish what is durable, all that has gathered at a time, in order per partition."""
         try:
-            under_way = [
-                (one, await self._outputs.publish(one.owner.partition, one.part)) for one in ready
-            ]
-            if before is not None:
-                await before
-            for one, acks in under_way:
+            while self._ready:
+                ready, self._ready = self._ready, []
+                by_partition: defaultdict[int, list[Part]] = defaultdict(list)
+                for one in ready:
+                    by_partition[one.owner.partition].append(one.part)
+                acks = [
+                    ack
+                    for partition, parts in by_partition.items()
+                    for ack in await self._outputs.publish(partition, parts)
+                ]
                 await asyncio.gather(*acks)
-                one.owner.published(one.part, one.batch)
-                self._telemetry.published(one.part)
+                for one in ready:
+                    one.owner.published(one.part, one.batch)
+                    self._telemetry.published(one.part)
         except Exception as error:  # noqa: BLE001 - whatever it is, the worker must not go on
             self._fail(error)

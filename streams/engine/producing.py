@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
@@ -85,13 +85,16 @@ class Outputs:
         """Send what is under way, and disconnect."""
         await self._producer.stop()
 
-    async def publish(self, partition: int, part: Part) -> list[asyncio.Future[RecordMetadata]]:
-        """Send all outputs of a part, in order per topic; the futures are their acks."""
+    async def publish(
+        self, partition: int, parts: Iterable[Part]
+    ) -> list[asyncio.Future[RecordMetadata]]:
+        """Send all outputs of parts, in order per topic; the futures are their acks."""
         by_role: defaultdict[str, list[tuple[bytes, bytes]]] = defaultdict(list)
-        if part.decisions:
-            by_role["decisions"].extend(part.decisions)
-        for output in part.outbox:
-            by_role[output.role].append((output.key, output.value))
+        for part in parts:
+            if part.decisions:
+                by_role["decisions"].extend(part.decisions)
+            for output in part.outbox:
+                by_role[output.role].append((output.key, output.value))
         futures: list[asyncio.Future[RecordMetadata]] = []
         for role, messages in by_role.items():
             topic = self._topics.of_role(role)

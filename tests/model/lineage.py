@@ -13,6 +13,7 @@ from schemas.state import (
     DECISION,
     STAMP_KEY,
     Output,
+    RouteRecord,
     Stamp,
     decode_decision,
     decode_route,
@@ -173,9 +174,7 @@ def clocks(stamp: Stamp) -> tuple[Any, ...]:
 def counts(items: Items) -> tuple[int, ...]:
     """How many rewards were counted, by what they were."""
     record = items.get(route_key(ROUTE))
-    if record is None:
-        return ()
-    route = decode_route(record)
+    route = RouteRecord() if record is None else decode_route(record)
     return route.joined, route.duplicates, route.late, route.contradicting, route.unlearned
 
 
