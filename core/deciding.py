@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -12,10 +12,10 @@ from core.context import segment_of
 from core.draw import Distribution, uniform
 from core.held import HeldRewards
 from core.learning import Learning
-from core.memory import LiveRoute, LiveSegment
-from core.open_decisions import Entry
+from core.live import LiveRoute, LiveSegment
 from core.part import Answered, InputRecord
-from core.partition import GRACE_MS, Partition, wrong_key
+from core.partition import Partition, wrong_key
+from core.remembered import Remembered
 from schemas.decision import Rejection, RejectionCode
 from schemas.decode import InvalidMessage, decode_request
 from schemas.encode import encode_answer
@@ -23,20 +23,15 @@ from schemas.fields import epoch_ms
 from schemas.policy import ArmSpec, Policy
 from schemas.request import Request
 from schemas.state import (
-    DECISION,
     DecisionRecord,
     decision_key,
     decode_decision,
-    encode_state,
     policy_key,
-    split_key,
 )
 
 TOPIC: Final = "requests"
 MAX_IMPLICIT_ARMS: Final = 64
 _encode_policy = msgspec.json.Encoder(order="deterministic").encode
-
-Scan = Callable[[bytes], Iterator[tuple[bytes, bytes]]]
 
 
 class _Named(NamedTuple):
@@ -78,8 +73,11 @@ _Group = tuple[LiveRoute, CompiledPolicy, LiveSegment, Sequence[str], list[_Wait
 class Deciding:
     """Applies the records of the request topic."""
 
-    def __init__(self, state: Partition, held: HeldRewards, learning: Learning) -> None:
+    def __init__(
+        self, state: Partition, remembered: Remembered, held: HeldRewards, learning: Learning
+    ) -> None:
         self._state = state
+        self._remembered = remembered
         self._groups: dict[tuple[str, str, Sequence[str]], _Group] = {}
         self._waiting: set[bytes] = set()
         self._held = held
@@ -113,14 +111,14 @@ class Deciding:
         route = memory.route(request.route)
         stored = memory.get(key)
         if stored is not None and route is not None:
-            remembered = decode_decision(stored)
-            known = state.remembers(remembered, route.record.decided)
-            if known and timestamp <= remembered.deadline:
-                self._repeat(request.route, request.request_id, remembered)
+            earlier = decode_decision(stored)
+            known = state.remembers(earlier, route.record.decided)
+            if known and timestamp <= earlier.deadline:
+                self._remembered.repeat(request.route, request.request_id, earlier)
                 return
-            if remembered.version > state.emitted:
+            if earlier.version > state.emitted:
                 # Its record makes room for a new decision, so its answer must go out by itself.
-                self._repeat(request.route, request.request_id, remembered)
+                self._remembered.repeat(request.route, request.request_id, earlier)
         compiled = None if route is None else memory.current(route)
         never_published = route is None or route.record.latest == 0
         if request.candidates is not None and never_published:
@@ -203,11 +201,7 @@ class Deciding:
             segment=segment.name,
             x=one.x,
         )
-        state.memory.put(one.key, encode_state(record))
-        if one.replaces:
-            state.open.supersede(one.key, one.version)
-        entry = _entry(one.key, record)
-        state.open.add(route.name, entry, one.serial)
+        self._remembered.add(route.name, one.key, record, one.serial, replaces=one.replaces)
         payload = compiled.encoders[arm](one.request_id, propensity, one.version, one.timestamp)
         state.decisions.append(Answered(route.name_bytes, payload))
 
@@ -234,20 +228,6 @@ class Deciding:
         memory.touch(route)
         return route, compiled
 
-    def _repeat(self, route: str, request_id: str, record: DecisionRecord) -> None:
-        payload = self._payload(route, request_id, record)
-        if payload is not None:
-            self._state.emit("decisions", route.encode(), payload)
-
-    def _payload(self, route_name: str, request_id: str, record: DecisionRecord) -> bytes | None:
-        memory = self._state.memory
-        route = memory.route(route_name)
-        compiled = None if route is None else memory.policy(route, record.policy_version)
-        if compiled is None:
-            return None
-        encode = compiled.encoders[record.arm]
-        return encode(request_id, record.propensity, record.version, record.timestamp)
-
     def _reject(
         self, request: _Named | Request, code: RejectionCode, reason: str, timestamp: int
     ) -> None:
@@ -265,51 +245,6 @@ class Deciding:
         else:
             sender = _Named(error.request_id, error.route)
             self._reject(sender, "invalid_request", str(error), record.timestamp)
-
-    def forget(self, most: int) -> None:
-        """Drop up to ``most`` stored decisions that nothing can see any more."""
-        state, memory = self._state, self._state.memory
-        for name, entry, own in state.open.collect(state.reward_clock, state.emitted, most):
-            if own:
-                memory.put(entry.key, None)
-            if not state.open.in_use(name, entry.policy_version):
-                route = memory.route(name)
-                if route is not None and route.record.current != entry.policy_version:
-                    memory.put(policy_key(name, entry.policy_version), None)
-                    route.policies.pop(entry.policy_version, None)
-
-    def restore(self, scan: Scan) -> None:
-        """Rebuild the index of stored decisions."""
-        found: list[tuple[str, Entry]] = []
-        for key, value in scan(DECISION):
-            found.append((split_key(key)[0], _entry(key, decode_decision(value))))
-        found.sort(key=lambda item: item[1].version)
-        for name, entry in found:
-            route = self._state.memory.route(name)
-            assert route is not None, "a route is kept while a decision of it is"
-            self._state.open.add(name, entry, route.record.decided)
-
-    def stored_answers(self, emitted: int, scan: Scan) -> list[Answered]:
-        """The answers of stored decisions made after version ``emitted``, in order."""
-        found: list[tuple[int, bytes, DecisionRecord]] = []
-        for key, value in scan(DECISION):
-            record = decode_decision(value)
-            if record.version > emitted:
-                found.append((record.version, key, record))
-        answers = []
-        for _, key, record in sorted(found, key=lambda item: item[0]):
-            route, request_id = split_key(key)
-            payload = self._payload(route, request_id, record)
-            assert payload is not None, "a policy version is kept while a decision made by it is"
-            answers.append(Answered(route.encode(), payload))
-        return answers
-
-
-def _entry(key: bytes, record: DecisionRecord) -> Entry:
-    """What the index of stored decisions knows of a record."""
-    return Entry(
-        record.deadline + GRACE_MS, record.last_serial, record.version, record.policy_version, key
-    )
 
 
 def _no_policy(route: str) -> str:

@@ -11,7 +11,8 @@ import msgspec
 
 from core.compiled import CompiledPolicy
 from core.held import TOPIC, HeldRewards
-from core.memory import NO_CONTEXT, LiveArm, LiveRoute, LiveSegment
+from core.live import LiveArm, LiveRoute, LiveSegment
+from core.memory import NO_CONTEXT
 from core.part import InputRecord
 from core.partition import Partition, wrong_key
 from core.watch import alert_of, observed
@@ -257,6 +258,8 @@ class Learning:
                 continue
             acts = cut.level == "drift" and drift.action == "restart_arm"
             if acts:
+                # The values that led here would make the rest of the window cut again.
+                detector.restart()
                 arm.restart()
                 segment.distributions.clear()
                 memory.touch(arm)

@@ -1,29 +1,26 @@
-"""Live objects of one partition: read on demand, changed in place, written back when a part ends.
+"""The memory of one partition: live objects read on demand, written back when a part ends.
 
-Nothing here decides anything. ``read`` gives the stored bytes of a key, including those of parts
-that are not durable yet; the objects of the least recently used routes are dropped when there are
-too many, and read again when they are needed.
+``read`` gives the stored bytes of a key, including those of parts that are not durable yet; the
+objects of the least recently used routes are dropped when there are too many, and read again when
+they are needed.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from core.compiled import CompiledPolicy
 from core.draw import Distribution
-from core.drift.adwin import Adwin
-from core.reward import RouteScales
+from core.live import Live, LiveArm, LiveDetector, LiveRoute, LiveSegment
 from schemas.decode import decode_stored_policy
 from schemas.policy import ContextSpec
 from schemas.state import (
-    ArmRecord,
     RouteRecord,
     arm_key,
-    decode_arm,
     decode_route,
     decode_segments,
     detector_key,
@@ -36,109 +33,6 @@ from schemas.state import (
 Read = Callable[[bytes], bytes | None]
 NO_CONTEXT: Final = np.zeros((1, 0))
 OTHER_SEGMENT: Final = "*"
-
-
-class LiveArm:
-    """The algorithm's state of one arm, with the bandit that reads and writes it."""
-
-    __slots__ = ("compiled", "dirty", "key", "size", "spec", "state")
-
-    def __init__(
-        self, key: bytes, compiled: CompiledPolicy, arm: str, stored: bytes | None
-    ) -> None:
-        self.key = key
-        self.compiled = compiled
-        self.spec = compiled.arms[arm]
-        self.dirty = False
-        self.state: Any = None
-        record = None if stored is None else decode_arm(stored)
-        if record is None or record.fingerprint != compiled.fingerprints[arm]:
-            self.restart()
-        else:
-            self.state = compiled.bandit.decode(record.state)
-        self.size = len(key) + len(self.encode())
-
-    def restart(self) -> None:
-        """Forget every reward: the arm starts again from its prior."""
-        self.state = self.compiled.bandit.new(self.spec.prior)
-
-    def encode(self) -> bytes:
-        """The bytes to store."""
-        fingerprint = self.compiled.fingerprints[self.spec.id]
-        return encode_state(ArmRecord(fingerprint, self.compiled.bandit.encode(self.state)))
-
-
-class LiveDetector:
-    """One change detector; like its arm, it starts afresh when the arm's meaning changes."""
-
-    __slots__ = ("adwin", "dirty", "fingerprint", "key", "size")
-
-    def __init__(
-        self, key: bytes, compiled: CompiledPolicy, arm: str, stored: bytes | None
-    ) -> None:
-        self.key = key
-        self.fingerprint = compiled.fingerprints[arm]
-        self.dirty = False
-        drift = compiled.policy.drift
-        record = None if stored is None else decode_arm(stored)
-        if record is None or record.fingerprint != self.fingerprint:
-            self.adwin = Adwin(drift.delta, drift.warning_delta)
-        else:
-            self.adwin = Adwin.decode(record.state, drift.delta, drift.warning_delta)
-        self.size = len(key) + len(self.encode())
-
-    def encode(self) -> bytes:
-        """The bytes to store."""
-        return encode_state(ArmRecord(self.fingerprint, self.adwin.encode()))
-
-
-class LiveSegment:
-    """The arms and detectors of one slice of a route, and what was computed from them."""
-
-    __slots__ = ("arms", "detectors", "distributions", "name")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.arms: dict[str, LiveArm] = {}
-        self.detectors: dict[tuple[str, str], LiveDetector] = {}
-        self.distributions: dict[Sequence[str], Distribution] = {}
-
-
-class LiveRoute:
-    """A route's counters, cost and latency scales, policies and segments."""
-
-    __slots__ = (
-        "dirty",
-        "key",
-        "known",
-        "name",
-        "name_bytes",
-        "policies",
-        "record",
-        "scales",
-        "segments",
-        "size",
-    )
-
-    def __init__(self, name: str, record: RouteRecord) -> None:
-        self.name = name
-        self.name_bytes = name.encode()
-        self.key = route_key(name)
-        self.record = record
-        self.scales = RouteScales.decode(record.scales) if record.scales else RouteScales()
-        self.policies: dict[int, CompiledPolicy] = {}
-        self.segments: dict[str, LiveSegment] = {}
-        self.known: list[str] | None = None
-        self.dirty = False
-        self.size = len(self.key) + 128
-
-    def encode(self) -> bytes:
-        """The bytes to store."""
-        self.record.scales = self.scales.encode()
-        return encode_state(self.record)
-
-
-Live = LiveArm | LiveDetector | LiveRoute
 
 
 class Memory:
@@ -213,7 +107,9 @@ class Memory:
             stored = self.get(policy_key(route.name, version))
             if stored is None:
                 return None
-            compiled = route.policies[version] = CompiledPolicy(decode_stored_policy(stored), version)
+            compiled = route.policies[version] = CompiledPolicy(
+                decode_stored_policy(stored), version
+            )
         return compiled
 
     def current(self, route: LiveRoute) -> CompiledPolicy | None:

@@ -17,6 +17,7 @@ from core.memory import Memory, Read
 from core.part import InputRecord, Inputs, Part
 from core.partition import Partition
 from core.policies import Policies
+from core.remembered import Remembered
 from schemas.state import STAMP_KEY, decode_stamp
 
 Scan = Callable[[bytes], Iterator[tuple[bytes, bytes]]]
@@ -43,7 +44,8 @@ class Router:
         self._policies = Policies(self.state)
         self._held = HeldRewards(self.state)
         self._learning = Learning(self.state, self._held)
-        self._deciding = Deciding(self.state, self._held, self._learning)
+        self._remembered = Remembered(self.state)
+        self._deciding = Deciding(self.state, self._remembered, self._held, self._learning)
 
     @classmethod
     def restore(
@@ -64,7 +66,7 @@ class Router:
             router.state.resume(decode_stamp(stored))
         router._held.restore(scan)
         router._learning.restore(scan)
-        router._deciding.restore(scan)
+        router._remembered.restore(scan)
         return router
 
     @property
@@ -87,7 +89,7 @@ class Router:
         state = self.state
         state.emitted = emitted
         if self._run_due():
-            self._deciding.forget(_MAX_DROPS)
+            self._remembered.forget(_MAX_DROPS)
         inputs.policies_taken = self._each(
             inputs.policies, inputs.policies_taken, self._policies.apply
         )
@@ -131,4 +133,4 @@ class Router:
 
     def unpublished(self, emitted: int, scan: Scan) -> Part:
         """The answers of stored decisions made after version ``emitted``, to publish again."""
-        return Part({}, self._deciding.stored_answers(emitted, scan), [], self.state.stamp())
+        return Part({}, self._remembered.stored_answers(emitted, scan), [], self.state.stamp())

@@ -61,6 +61,13 @@ def test_drifts_come_at_the_steps_of_river_with_other_parameters(
     assert drifts >= 3
 
 
+def test_a_window_of_the_grace_period_is_not_yet_scanned() -> None:
+    stream = [0.0] * 60 + [1.0] * 100
+    assert same_as_river(stream, clock=20, grace_period=100) >= 1
+    assert cuts(Adwin(clock=20, grace_period=100), stream)[0][0] == 119
+    assert cuts(Adwin(clock=20, grace_period=99), stream)[0][0] == 99
+
+
 @pytest.mark.parametrize("name", recorded())
 def test_drifts_of_recorded_rewards_come_at_the_steps_of_river(name: str) -> None:
     drifts = same_as_river(recorded()[name])

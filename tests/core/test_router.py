@@ -288,12 +288,11 @@ def test_a_drop_alerts_and_restarts_the_arm() -> None:
         driver.request(R, f"q{number}")
         driver.reward(R, f"q{number}", quality=0.9 if number < 800 else 0.5)
     drifts = [alert for alert in driver.alerts() if alert["type"] == "drift"]
-    assert drifts
+    assert len(drifts) == 1, "the detector starts afresh with its arm"
     alert = drifts[0]
     assert (alert["severity"], alert["metric"], alert["arm"]) == ("critical", "quality", "a")
     assert alert["before"]["mean"] == pytest.approx(0.9, abs=0.02)
     assert alert["after"]["mean"] < 0.85
-    assert drifts[-1]["after"]["mean"] == pytest.approx(0.5, abs=0.02)
     assert alert["action"] == "restart_arm"
     assert len({found["alert_id"] for found in driver.alerts()}) == len(driver.alerts())
     assert 0 < learned(driver, "a") < 400

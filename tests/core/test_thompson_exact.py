@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Iterator
 
 import numpy as np
@@ -156,6 +157,21 @@ def test_graded_rewards_count_as_fractions_and_priors_are_split_by_their_mean() 
     assert (own.alpha, own.beta, own.n) == (1.0, 1.0, 0.0)
 
 
+@pytest.mark.parametrize(
+    ("bandit", "values"),
+    [
+        (ThompsonBetaBandit(), (0.01, 1.0, 0.0)),
+        (ThompsonBetaBandit(), (1.0, math.inf, 0.0)),
+        (ThompsonGaussianBandit(ThompsonGaussian()), (-1.0, 0.5, 0.0, 0.5, 1.0)),
+        (ThompsonGaussianBandit(ThompsonGaussian()), (1.0, 0.5, -0.1, 0.5, 1.0)),
+        (ThompsonGaussianBandit(ThompsonGaussian()), (1.0, 0.5, 0.1, 0.5, 0.0)),
+    ],
+)
+def test_a_state_that_no_rewards_could_make_is_refused(bandit, values) -> None:
+    with pytest.raises(ValueError, match="not a "):
+        bandit.decode(struct.pack(f"<B{len(values)}d", 1, *values))
+
+
 @pytest.mark.parametrize("k", [1, 2, 7, 64])
 def test_equal_arms_share_exactly_equally(k: int) -> None:
     assert best_probabilities(beta(*[(3.7, 1.9)] * k)).tolist() == [1.0 / k] * k
@@ -173,6 +189,12 @@ def test_digits_survive_a_billion_rewards_and_scales_below_a_millionth() -> None
     two = stats.norm.cdf(1.0 / math.sqrt(2.0))
     rest = stats.t.sf(1.0 / 0.3, 4.0)
     assert shares == pytest.approx([two * (1 - rest), (1 - two) * (1 - rest), rest], abs=1e-6)
+
+
+def test_digits_survive_means_within_a_trillionth_of_one() -> None:
+    """There 1 - x is a Gamma over alpha, and a share of two Gammas is a Beta."""
+    shares = best_probabilities(beta((1e12, 0.1), (1e15, 1e3)))
+    assert shares[0] == pytest.approx(stats.beta.cdf(1e-3 / 1.001, 0.1, 1e3), abs=1e-9)
 
 
 def test_an_arm_that_cannot_win_has_no_share() -> None:

@@ -64,8 +64,7 @@ class Checks:
         """From every saved copy, and from nothing, the log gives what the valid batches wrote."""
         truth, copies = new.truth, self._copies
         before = old.log if new.log.end > old.log.end else None
-        for version in new.pool:
-            end = copies.end(new.log, version, before)
+        for version, end in copies.ends(new.log, new.pool, before).items():
             known = (end, truth.number)
             if known not in self._good:
                 self._compare(copies[version], copies[end], truth)

@@ -41,8 +41,8 @@ class Model:
         found: list[Action] = []
         pool = sorted(world.pool)
         if len(world.incarnations) < self.bounds.owners:
-            ends = {self._copies.end(world.log, version): version for version in reversed(pool)}
-            found += [("recover", version) for version in ends.values()]
+            ends = self._copies.ends(world.log, reversed(pool))
+            found += [("recover", one) for one in {end: one for one, end in ends.items()}.values()]
         for number, one in enumerate(world.incarnations):
             found += [(kind, number, *rest) for kind, *rest in self._of(world, one)]
         if world.left[0]:

@@ -81,21 +81,25 @@ class Copies:
     def __getitem__(self, number: int) -> Version:
         return self._versions[number]
 
-    def end(self, log: FakeLog, number: int, before: FakeLog | None = None) -> int:
-        """What a saved copy becomes by following a log to its end.
+    def ends(
+        self, log: FakeLog, numbers: Iterable[int], before: FakeLog | None = None
+    ) -> dict[int, int]:
+        """What saved copies become by following a log to its end.
 
-        It may follow in two steps: with ``before``, it is known what that log made of it.
+        They may follow in two steps: if the log was ``before``, what that made of them is known.
         """
-        known = (self.id(log.records), number)
-        end = self._ends.get(known)
-        if end is None:
-            start, records = number, log.records
-            if before is not None:
-                start = self._ends.get((self.id(before.records), number), number)
-                if start != number:
-                    records = records[len(before.records) :]
-            end = self._ends[known] = self._follow(start, records)
-        return end
+        here = self.id(log.records)
+        there = here if before is None else self.id(before.records)
+        added = () if before is None else log.records[len(before.records) :]
+        found = {}
+        for number in numbers:
+            end = self._ends.get((here, number))
+            if end is None:
+                middle = self._ends.get((there, number))
+                start, records = (number, log.records) if middle is None else (middle, added)
+                end = self._ends[here, number] = self._follow(start, records)
+            found[number] = end
+        return found
 
     def _follow(self, number: int, records: Iterable[LogRecord]) -> int:
         known = (self.id(records), number)

@@ -1,0 +1,124 @@
+"""Live objects of one partition: a route, its segments, the arms and detectors in them.
+
+They are made from stored bytes, changed in place, and encoded again; nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from core.compiled import CompiledPolicy
+from core.draw import Distribution
+from core.drift.adwin import Adwin
+from core.reward import RouteScales
+from schemas.state import ArmRecord, RouteRecord, decode_arm, encode_state, route_key
+
+
+class LiveArm:
+    """The algorithm's state of one arm, with the bandit that reads and writes it."""
+
+    __slots__ = ("compiled", "dirty", "key", "size", "spec", "state")
+
+    def __init__(
+        self, key: bytes, compiled: CompiledPolicy, arm: str, stored: bytes | None
+    ) -> None:
+        self.key = key
+        self.compiled = compiled
+        self.spec = compiled.arms[arm]
+        self.dirty = False
+        self.state: Any = None
+        record = None if stored is None else decode_arm(stored)
+        if record is None or record.fingerprint != compiled.fingerprints[arm]:
+            self.restart()
+        else:
+            self.state = compiled.bandit.decode(record.state)
+        self.size = len(key) + len(self.encode())
+
+    def restart(self) -> None:
+        """Forget every reward: the arm starts again from its prior."""
+        self.state = self.compiled.bandit.new(self.spec.prior)
+
+    def encode(self) -> bytes:
+        """The bytes to store."""
+        fingerprint = self.compiled.fingerprints[self.spec.id]
+        return encode_state(ArmRecord(fingerprint, self.compiled.bandit.encode(self.state)))
+
+
+class LiveDetector:
+    """One change detector; like its arm, it starts afresh when the arm's meaning changes."""
+
+    __slots__ = ("_spec", "adwin", "dirty", "fingerprint", "key", "size")
+
+    def __init__(
+        self, key: bytes, compiled: CompiledPolicy, arm: str, stored: bytes | None
+    ) -> None:
+        self.key = key
+        self.fingerprint = compiled.fingerprints[arm]
+        self.dirty = False
+        self._spec = compiled.policy.drift
+        self.adwin: Adwin
+        record = None if stored is None else decode_arm(stored)
+        if record is None or record.fingerprint != self.fingerprint:
+            self.restart()
+        else:
+            spec = self._spec
+            self.adwin = Adwin.decode(record.state, spec.delta, spec.warning_delta)
+        self.size = len(key) + len(self.encode())
+
+    def restart(self) -> None:
+        """Forget every value: what comes next is compared with itself alone."""
+        self.adwin = Adwin(self._spec.delta, self._spec.warning_delta)
+
+    def encode(self) -> bytes:
+        """The bytes to store."""
+        return encode_state(ArmRecord(self.fingerprint, self.adwin.encode()))
+
+
+class LiveSegment:
+    """The arms and detectors of one slice of a route, and what was computed from them."""
+
+    __slots__ = ("arms", "detectors", "distributions", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.arms: dict[str, LiveArm] = {}
+        self.detectors: dict[tuple[str, str], LiveDetector] = {}
+        self.distributions: dict[Sequence[str], Distribution] = {}
+
+
+class LiveRoute:
+    """A route's counters, cost and latency scales, policies and segments."""
+
+    __slots__ = (
+        "dirty",
+        "key",
+        "known",
+        "name",
+        "name_bytes",
+        "policies",
+        "record",
+        "scales",
+        "segments",
+        "size",
+    )
+
+    def __init__(self, name: str, record: RouteRecord) -> None:
+        self.name = name
+        self.name_bytes = name.encode()
+        self.key = route_key(name)
+        self.record = record
+        self.scales = RouteScales.decode(record.scales) if record.scales else RouteScales()
+        self.policies: dict[int, CompiledPolicy] = {}
+        self.segments: dict[str, LiveSegment] = {}
+        self.known: list[str] | None = None
+        self.dirty = False
+        self.size = len(self.key) + 128
+
+    def encode(self) -> bytes:
+        """The bytes to store."""
+        self.record.scales = self.scales.encode()
+        return encode_state(self.record)
+
+
+Live = LiveArm | LiveDetector | LiveRoute
