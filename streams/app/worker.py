@@ -60,7 +60,7 @@ class WorkerApp(faust.App):
         self.state_table.on_recovered = self._claim
         for topic in settings.topics.inputs:
             self._add_agent(topic)
-        self.page("/metrics")(self._metrics)
+        self._add_metrics_page()
 
     def _new_transport(self) -> Transport:
         return Transport(self.conf.broker_consumer, self)
@@ -126,8 +126,14 @@ class WorkerApp(faust.App):
                     "and delete the consumer group's offsets"
                 )
 
-    async def _metrics(self, web: Any, request: Any) -> Any:  # noqa: ARG002
-        return web.bytes(generate_latest(self.telemetry.registry), content_type="text/plain")
+    def _add_metrics_page(self) -> None:
+        registry = self.telemetry.registry
+
+        async def metrics(web: Any, request: Any) -> Any:  # noqa: ARG001 - Faust passes it
+            """Everything in the telemetry's registry, as Prometheus reads it."""
+            return web.bytes(generate_latest(registry), content_type="text/plain")
+
+        self.page("/metrics")(metrics)
 
     def fail(self, error: BaseException) -> NoReturn:
         """Stop at once, without writing anything more: the next start recovers."""

@@ -140,11 +140,21 @@ def scans(detector: Adwin, stream: list[float], warning_delta: float) -> list[bo
     return out
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_warnings_mark_the_scans_that_end_the_quiet(seed: int) -> None:
-    stream = values("small step", bernoulli, seed)
-    noisy = dict(cuts(Adwin(0.002, 0.3), stream))
-    stands_out = scans(Adwin(0.002, 0.3), stream, 0.3)
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    ("kind", "noise", "warning_delta"),
+    [
+        ("small step", bernoulli, 0.3),
+        ("gradual", graded, 0.02),
+        ("back and forth", bernoulli, 0.02),
+    ],
+)
+def test_warnings_mark_the_scans_that_end_the_quiet(
+    kind: str, noise, warning_delta: float, seed: int
+) -> None:
+    stream = values(kind, noise, seed)
+    noisy = dict(cuts(Adwin(0.002, warning_delta), stream))
+    stands_out = scans(Adwin(0.002, warning_delta), stream, warning_delta)
     expected, quiet = {}, True
     for i, out in enumerate(stands_out):
         step = 32 * (i + 1) - 1

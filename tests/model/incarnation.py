@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import deque
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -75,8 +76,8 @@ class Incarnation:
         for name, value in vars(new.owner).items():
             if value is self.local:
                 setattr(new.owner, name, new.local)
-            elif isinstance(value, list):
-                setattr(new.owner, name, list(value))
+            elif isinstance(value, list | dict | set | deque):
+                setattr(new.owner, name, copy.copy(value))
         return new
 
     def apply(self, inputs: Inputs) -> Part:
@@ -126,6 +127,8 @@ def new_owner(kind: type[Owner], local: Copy) -> Incarnation:
 def _frozen(value: Any) -> Any:
     if isinstance(value, dict):
         return frozenset(value.items())
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | deque):
         return tuple(map(_frozen, value))
+    if isinstance(value, set):
+        return frozenset(value)
     return value

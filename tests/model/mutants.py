@@ -129,6 +129,22 @@ class OutboxDeletedBeforeAck(Owner):
         super().store()
 
 
+class OutboxNotPublishedAgain(Owner):
+    def start(self) -> Part:
+        return super().start()._replace(outbox=[])
+
+
+class DecisionsNotPublishedAgain(Owner):
+    def start(self) -> Part:
+        return super().start()._replace(decisions=[])
+
+
+class CommitsWhatWasApplied(Owner):
+    def store(self) -> None:
+        super().store()
+        self.committable_requests = self._stamp.requests
+
+
 class StampSkipped(Owner):
     def start(self) -> Part:
         part = super().start()
@@ -180,4 +196,4 @@ def read_on_without_ignoring(
     for record in records:
         next_offset, highest = record.offset + 1, max(highest, record.epoch)
         puts[record.key] = stored_value(record.value)
-    return puts, Progress(next_offset, highest, dirty - puts.keys())
+    return puts, Progress(next_offset, highest, dirty - frozenset(puts))

@@ -30,7 +30,9 @@ from streams.settings import Settings, Topics
 class Worker:
     """One ``thalweg worker`` process."""
 
-    def __init__(self, brokers: str, prefix: str, data_dir: Path, *options: str) -> None:
+    def __init__(
+        self, brokers: str, prefix: str, data_dir: Path, *options: str, web_port: int | None = None
+    ) -> None:
         self.data_dir = data_dir
         self._command = [
             sys.executable,
@@ -41,7 +43,7 @@ class Worker:
             f"--name={prefix}app",
             f"--topic-prefix={prefix}",
             f"--data-dir={data_dir}",
-            "--without-web",
+            "--without-web" if web_port is None else f"--port={web_port}",
             "--partitions=4",
             *options,
         ]
