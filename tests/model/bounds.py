@@ -10,8 +10,9 @@ EXHAUSTED = {
     "heartbeats": Bounds(feed(1, 1), heartbeats=1),
     "three owners": Bounds(feed(1, 0), owners=3, batch=1),
     "three owners, two requests": Bounds(feed(2, 0), owners=3, claims=1, batch=1),
-    "outbox": Bounds(feed(1, 0, rejected=True), heartbeats=1, window=2),
-    "duplicate": Bounds(feed(1, 0, duplicate=True), heartbeats=1, window=2),
+    "step by step": Bounds(feed(1, 1), window=2, fine=True),
+    "outbox": Bounds(feed(1, 0, rejected=True), heartbeats=1, window=2, tombstones="aged"),
+    "duplicate": Bounds(feed(1, 0, duplicate=True), window=2),
     "given up": Bounds(feed(2, 1, max_open=1), compactions=0, window=2),
     "standby": Bounds(feed(1, 0), heartbeats=1, standbys=1),
     "tombstones": Bounds(

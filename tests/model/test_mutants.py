@@ -79,3 +79,10 @@ def test_compaction_beyond_the_lag_breaks_an_invariant() -> None:
     result = explore(Model, "three owners", lag=False)
     assert result.violation is not None
     assert result.violation.invariant == "I9", str(result)
+
+
+def test_a_copy_older_than_the_tombstones_is_outside_the_promise() -> None:
+    """Deleted keys come back in a copy that was away for longer than delete.retention.ms."""
+    result = explore(Model, "outbox", tombstones="dropped")
+    assert result.violation is not None
+    assert result.violation.invariant == "I3", str(result)
