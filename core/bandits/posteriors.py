@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-Floats = NDArray[np.float64]
+from core.bandits.base import Floats
+
 Rows = NDArray[np.intp] | NDArray[np.bool_]
 
 SMALLEST_COUNT: Final = 0.1

@@ -13,12 +13,11 @@ import numpy as np
 from numpy.polynomial import legendre
 from numpy.typing import NDArray
 
+from core.bandits.base import Floats
 from core.bandits.posteriors import Posteriors
 
-Floats = NDArray[np.float64]
-
 _CUT = 1e-11
-"""The mass that is left out at an end of a posterior."""
+"""About the mass that is left out at an end of a posterior."""
 _AIM = 2e-9
 """How far the probabilities may be from summing to 1 before the panels are halved."""
 _HALVINGS = 4

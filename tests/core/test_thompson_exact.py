@@ -11,7 +11,8 @@ import pytest
 from scipy import integrate, stats
 
 from core.bandits import quadrature
-from core.bandits.posteriors import Floats, LogitBeta, Posteriors, StudentT
+from core.bandits.base import Floats
+from core.bandits.posteriors import LogitBeta, Posteriors, StudentT
 from core.bandits.quadrature import QuadratureError, best_probabilities
 from core.bandits.thompson_beta import ThompsonBetaBandit
 from core.bandits.thompson_gaussian import GaussianArm, ThompsonGaussianBandit

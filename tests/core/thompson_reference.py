@@ -10,7 +10,8 @@ import pytest
 from numpy.polynomial.legendre import leggauss
 from scipy import integrate, special, stats
 
-from core.bandits.posteriors import Floats, LogitBeta, Posteriors, StudentT
+from core.bandits.base import Floats
+from core.bandits.posteriors import LogitBeta, Posteriors, StudentT
 
 
 def wide_betas(seed: int) -> LogitBeta:

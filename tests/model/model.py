@@ -26,6 +26,8 @@ class Model:
         self.copy = copy
         self._copies = Copies()
         self._checks = Checks(bounds, self._copies)
+        self._applied: dict[Action, Incarnation] = {}
+        """What became of a process, given by its digest, that applied so many records."""
 
     def start(self) -> World:
         """Nothing was written yet."""
@@ -133,10 +135,14 @@ class Model:
         return self._clean(self._durable(world, number, one, again, 0), one)
 
     def _apply(self, world: World, number: int, *counts: int) -> World:
-        one = world.incarnations[number].clone()
-        overlap = 1 if self.bounds.fine else 0
-        inputs = self.bounds.feed.slice(one.owner.positions, counts, overlap)
-        one.ahead = one.apply(inputs)
+        known = (world.digests[number], counts)
+        if known not in self._applied:
+            one = world.incarnations[number].clone()
+            overlap = 1 if self.bounds.fine else 0
+            inputs = self.bounds.feed.slice(one.owner.positions, counts, overlap)
+            one.ahead = one.apply(inputs)
+            self._applied[known] = one
+        one = self._applied[known].clone()
         if self.bounds.fine:
             return self._with(world, number, one)
         return self._seal(world, number, one)
