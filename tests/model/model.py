@@ -246,14 +246,21 @@ class Model:
         return replace(world, pool=pool, left=(a, b, c - 1))
 
     def finish(self, world: World) -> None:
-        """What must hold when nothing more happens than that the newest owner lives on."""
-        for number, one in enumerate(world.incarnations):
-            epoch = one.local.progress().highest_epoch
-            if one.phase == "owning" and epoch == world.truth.epoch:
-                world = replace(world, left=(0, 1, 0))
-                while own := [a for a in self.actions(world) if a[1] == number]:
-                    world = self.step(world, own[0])
-                self._checks.end(world, world.incarnations[number])
+        """What must hold when nothing more happens than that one owner lives on, or takes over."""
+        alive = [
+            number
+            for number, one in enumerate(world.incarnations)
+            if one.phase == "owning" and one.local.progress().highest_epoch == world.truth.epoch
+        ]
+        world = replace(world, left=(0, 1, 0))
+        if not alive:
+            alive = [len(world.incarnations)]
+            world = self.step(world, ("recover", min(world.pool)))
+        (number,) = alive
+        while own := next(self._of(world, world.incarnations[number]), None):
+            kind, *rest = own
+            world = self.step(world, (kind, number, *rest))
+        self._checks.end(world, world.incarnations[number])
 
     # ---- bookkeeping -----------------------------------------------------------------------
 
