@@ -8,6 +8,8 @@ from typing import Final
 
 DEFAULT_BROKERS: Final = "127.0.0.1:9092"
 MIB: Final = 1024 * 1024
+TOMBSTONES_MS: Final = 86_400_000
+"""How long the changelog keeps tombstones."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from streams.settings import Settings
+from streams.settings import TOMBSTONES_MS, Settings
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ def wanted(settings: Settings) -> dict[str, dict[str, str]]:
             **compacted,
             **_LOG_TIME,
             "min.compaction.lag.ms": str(_HOUR_MS),
+            "delete.retention.ms": str(TOMBSTONES_MS),
             "max.message.bytes": str(4 * settings.max_part_bytes + 65_536),
             "min.insync.replicas": "2" if settings.replication >= 3 else "1",
             "unclean.leader.election.enable": "false",
@@ -129,7 +130,12 @@ async def _check(admin: AIOKafkaAdminClient, settings: Settings, names: list[str
 
 
 def _good_enough(key: str, actual: str, value: str) -> bool:
-    if key in {"min.compaction.lag.ms", "max.message.bytes", "min.insync.replicas"}:
+    if key in {
+        "min.compaction.lag.ms",
+        "delete.retention.ms",
+        "max.message.bytes",
+        "min.insync.replicas",
+    }:
         return int(actual) >= int(value)
     return actual == value
 

@@ -7,6 +7,9 @@ at most a suffix of writes, which recovery reads again.
 
 from __future__ import annotations
 
+import logging
+import shutil
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -19,10 +22,12 @@ from faust.types import TP, EventT
 
 from streams.durable.local import follow
 from streams.durable.reading import LogRecord, Progress
+from streams.settings import TOMBSTONES_MS
 
+log = logging.getLogger(__name__)
 EPOCH_HEADER: Final = "e"
 _PROGRESS_KEY: Final = b"\x00progress"
-_Stored = tuple[int, int, list[bytes]]
+_Stored = tuple[int, int, list[bytes], int]
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Stored).decode
 
@@ -38,7 +43,7 @@ def log_record(record: Any) -> LogRecord:
     for name, value in record.headers:
         if name == EPOCH_HEADER:
             epoch = int.from_bytes(value[:4], "big")
-    return LogRecord(record.offset, record.key, record.value, epoch)
+    return LogRecord(record.offset, record.key, record.value, epoch, record.timestamp)
 
 
 class PartitionState:
@@ -64,8 +69,8 @@ class PartitionState:
         stored = self._db.get(_PROGRESS_KEY)
         if stored is None:
             return Progress()
-        next_offset, epoch, dirty = _decode(stored)
-        return Progress(next_offset, epoch, frozenset(dirty))
+        next_offset, epoch, dirty, as_of = _decode(stored)
+        return Progress(next_offset, epoch, frozenset(dirty), as_of)
 
     def get(self, key: bytes) -> bytes | None:
         """See LocalState."""
@@ -95,8 +100,8 @@ class PartitionState:
                 batch.delete(key)
             else:
                 batch.put(key, value)
-        stored = (progress.next_offset, progress.highest_epoch, sorted(progress.dirty))
-        batch.put(_PROGRESS_KEY, _encode(stored))
+        next_offset, epoch, dirty, as_of = progress
+        batch.put(_PROGRESS_KEY, _encode((next_offset, epoch, sorted(dirty), as_of)))
         self._db.write(batch, self._unlogged)
         self._progress = progress
 
@@ -104,6 +109,28 @@ class PartitionState:
         """Write out what is in memory, so that the next start has less to read again."""
         self._db.flush()
         self._db.close()
+
+
+def open_partition(path: Path, cache: rocksdict.Cache, now_ms: int) -> PartitionState:
+    """The local copy at ``path``; an outdated one is thrown away, and everything read again.
+
+    The changelog keeps tombstones for ``TOMBSTONES_MS``. A copy that last read it longer ago may
+    hold keys that were deleted meanwhile, and nothing would tell it. Half of that leaves time for
+    reading on.
+    """
+    state = PartitionState(path, cache)
+    as_of = state.progress().as_of
+    if as_of and now_ms - as_of > TOMBSTONES_MS // 2:
+        log.warning(
+            "the local state %s was last up to date %.0f hours ago, which is too long: reading the "
+            "whole changelog instead",
+            path,
+            (now_ms - as_of) / 3_600_000,
+        )
+        state.close()
+        shutil.rmtree(path)
+        state = PartitionState(path, cache)
+    return state
 
 
 class StateStore(rocksdb.Store):
@@ -116,7 +143,8 @@ class StateStore(rocksdb.Store):
         self._cache = rocksdict.Cache(size)
 
     def _open_for_partition(self, partition: int) -> PartitionState:
-        return PartitionState(self.partition_path(partition), self._cache)
+        path = self.partition_path(partition)
+        return open_partition(path, self._cache, int(time.time() * 1000))
 
     def local(self, partition: int) -> PartitionState:
         """The local copy of an assigned partition."""

@@ -100,8 +100,8 @@ class Owner:
         value = encode_state(Claim(self._epoch, self._id))
         return Batch([(CLAIM_KEY, value)], self._epoch, self._id)
 
-    def claimed(self, base: int) -> Gap | None:
-        """Judge where the claim landed: None if it stands.
+    def claimed(self, base: int, at_ms: int = 0) -> Gap | None:
+        """Judge where the claim landed, and when: None if it stands.
 
         Otherwise the gap, with the claim itself, must be read into the local copy with
         ``follow``, and a new claim be made.
@@ -113,7 +113,7 @@ class Owner:
             return Gap(expected, base + 1)
         claim = encode_state(Claim(self._epoch, self._id))
         self._progress = Progress(
-            base + 1, self._epoch, self._progress.dirty - frozenset((CLAIM_KEY,))
+            base + 1, self._epoch, self._progress.dirty - frozenset((CLAIM_KEY,)), at_ms
         )
         self._local.write({CLAIM_KEY: claim}, self._progress)
         return None
@@ -186,8 +186,8 @@ class Owner:
         if part.outbox:
             puts[outbox_key(number)] = encode_state(part.outbox)
         for key in self._progress.dirty:
-            if key not in puts and key not in (STAMP_KEY, CLAIM_KEY):
-                value = self._local.get(key)
+            if key not in (STAMP_KEY, CLAIM_KEY) and puts.get(key) is None:
+                value = None if key in puts else self._local.get(key)
                 puts[key] = ABSENT if value is None else value
         records = list(puts.items())
         if CLAIM_KEY in self._progress.dirty:
@@ -204,13 +204,13 @@ class Owner:
         self._ahead.append(part.puts)
         return part
 
-    def acked(self, base: int) -> Gap | None:
-        """Judge where the batch landed. None: as expected. A gap must be read and judged."""
+    def acked(self, base: int, at_ms: int = 0) -> Gap | None:
+        """Judge where the batch landed, and when: None if as expected, else a gap to judge."""
         assert self._flying is not None, "nothing is in flight"
         expected = self._progress.next_offset
         if base < expected:
             raise HaltError(_went_back(self.partition, base, expected))
-        self._acked = Progress(base + len(self._flying), self._epoch, frozenset())
+        self._acked = Progress(base + len(self._flying), self._epoch, frozenset(), at_ms)
         return None if base == expected else Gap(expected, base)
 
     def judge(self, gap: Gap, records: Sequence[LogRecord]) -> None:

@@ -15,6 +15,8 @@ class LogRecord(NamedTuple):
     key: bytes
     value: bytes | None
     epoch: int
+    timestamp: int = 0
+    """When the broker appended it; ms since the epoch."""
 
 
 class Progress(NamedTuple):
@@ -24,6 +26,9 @@ class Progress(NamedTuple):
     highest_epoch: int = 0
     dirty: frozenset[bytes] = frozenset()
     """Keys whose newest record in the log was ignored: the next owner must write them again."""
+    as_of: int = 0
+    """When the broker appended the last record read. Older than the log keeps tombstones, the copy
+    may hold keys whose deletion it will never read; ms since the epoch, 0 if not known."""
 
 
 def stored_value(value: bytes | None) -> bytes | None:
@@ -40,17 +45,18 @@ def read_on(
     the partition: it is ignored, and its key becomes dirty. Records below ``next_offset`` were read
     before.
     """
-    next_offset, highest, dirty = progress
+    next_offset, highest, dirty, as_of = progress
     touched = set(dirty)
     puts: dict[bytes, bytes | None] = {}
     for record in records:
         if record.offset < next_offset:
             continue
         next_offset = record.offset + 1
+        as_of = max(as_of, record.timestamp)
         if record.epoch < highest:
             touched.add(record.key)
             continue
         highest = record.epoch
         puts[record.key] = stored_value(record.value)
         touched.discard(record.key)
-    return puts, Progress(next_offset, highest, frozenset(touched))
+    return puts, Progress(next_offset, highest, frozenset(touched), as_of)

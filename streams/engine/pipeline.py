@@ -75,8 +75,8 @@ class Pipeline:
     async def claim(self, owner: Owner, local: LocalState) -> None:
         """Claim the owner's partition, and publish what its predecessor may not have."""
         while True:
-            ack = await self._changelog.append(owner.partition, owner.claim())
-            gap = owner.claimed((await ack).offset)
+            ack = await (await self._changelog.append(owner.partition, owner.claim()))
+            gap = owner.claimed(ack.offset, ack.timestamp or 0)
             if gap is None:
                 break
             follow(local, await read_gap(self._settings, owner.partition, gap))
@@ -114,7 +114,8 @@ class Pipeline:
         for one in sent:
             owner = one.owner
             try:
-                gap = owner.acked((await one.ack).offset)
+                ack = await one.ack
+                gap = owner.acked(ack.offset, ack.timestamp or 0)
                 if gap is not None:
                     owner.judge(gap, await read_gap(self._settings, owner.partition, gap))
             except StaleOwnerError as error:

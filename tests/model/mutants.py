@@ -192,7 +192,7 @@ def read_on_without_ignoring(
 ) -> tuple[dict[bytes, bytes | None], Progress]:
     """No ignore rule."""
     puts: dict[bytes, bytes | None] = {}
-    next_offset, highest, dirty = progress
+    next_offset, highest, dirty, _ = progress
     for record in records:
         next_offset, highest = record.offset + 1, max(highest, record.epoch)
         puts[record.key] = stored_value(record.value)
