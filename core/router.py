@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from core.deciding import Deciding
-from core.held import HeldRewards
-from core.learning import Learning
-from core.memory import Memory, Read
-from core.part import InputRecord, Inputs, Part
-from core.partition import Partition
-from core.policies import Policies
-from core.remembered import Remembered
+from core.routing.deciding import Deciding
+from core.routing.held import HeldRewards
+from core.routing.learning import Learning
+from core.routing.memory import Memory, Read
+from core.routing.part import InputRecord, Inputs, Part
+from core.routing.partition import Partition
+from core.routing.policies import Policies
+from core.routing.remembered import Remembered
 from schemas.state import STAMP_KEY, decode_stamp
 
 Scan = Callable[[bytes], Iterator[tuple[bytes, bytes]]]

@@ -20,30 +20,16 @@ import rocksdict
 from faust.stores import rocksdb
 from faust.types import TP, EventT
 
+from streams.durable.headers import log_record
 from streams.durable.local import follow
-from streams.durable.reading import LogRecord, Progress
+from streams.durable.reading import Progress
 from streams.settings import TOMBSTONES_MS
 
 log = logging.getLogger(__name__)
-EPOCH_HEADER: Final = "e"
 _PROGRESS_KEY: Final = b"\x00progress"
 _Stored = tuple[int, int, list[bytes], int]
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Stored).decode
-
-
-def epoch_header(epoch: int, owner: str) -> list[tuple[str, bytes]]:
-    """The header of every changelog record: who wrote it, under which claim."""
-    return [(EPOCH_HEADER, epoch.to_bytes(4, "big") + owner.encode())]
-
-
-def log_record(record: Any) -> LogRecord:
-    """A changelog record as a Kafka client gives it, with its epoch."""
-    epoch = 0
-    for name, value in record.headers:
-        if name == EPOCH_HEADER:
-            epoch = int.from_bytes(value[:4], "big")
-    return LogRecord(record.offset, record.key, record.value, epoch, record.timestamp)
 
 
 class PartitionState:

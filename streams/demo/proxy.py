@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from core.context import segment_of
+from core.context.encoder import segment_of
 from schemas.decision import Answer, Decision
 from schemas.encode import decode_alert, decode_answer, decode_dead_letter
 from schemas.request import Context, Request

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from core.part import Inputs, Part
 from core.router import Router
+from core.routing.part import Inputs, Part
 from schemas.state import (
     ABSENT,
     CLAIM_KEY,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from uuid import uuid4
 
-from core.part import Inputs, Part
+from core.routing.part import Inputs, Part
 from streams.durable.local import LocalState
 from streams.durable.owner import Owner
 from streams.engine.inbox import Inbox

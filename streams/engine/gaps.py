@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
-from streams.app.store import log_record
+from streams.durable.headers import log_record
 from streams.durable.owner import Gap
 from streams.durable.reading import LogRecord
 from streams.settings import Settings

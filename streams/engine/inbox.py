@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from core.part import Inputs
+from core.routing.part import Inputs
 
 Records = list[Any]
 POLICIES, REQUESTS, REWARDS = range(3)

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from aiokafka.structs import RecordMetadata
 
-from core.part import Part
+from core.routing.part import Part
 from streams.durable.local import LocalState, follow
 from streams.durable.owner import Owner, StaleOwnerError
 from streams.engine.gaps import read_gap

@@ -10,8 +10,8 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import RecordMetadata
 
-from core.part import Part
-from streams.app.store import epoch_header
+from core.routing.part import Part
+from streams.durable.headers import epoch_header
 from streams.durable.owner import Batch
 from streams.settings import Settings
 

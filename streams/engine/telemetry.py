@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from core.part import Part
+from core.routing.part import Part
 from streams.durable.owner import Batch
 
 _CYCLE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)

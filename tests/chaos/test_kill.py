@@ -78,7 +78,7 @@ async def _audit_local(load: Load, worker: Worker) -> None:
     """After a clean stop, RocksDB holds what the changelog holds."""
     import rocksdict
 
-    from streams.app.store import log_record
+    from streams.durable.headers import log_record
     from streams.durable.local import MemoryState, follow
 
     changelog = await load.bench.read(load.bench.settings.changelog)

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from core.part import Inputs, Part
-from core.partition import GRACE_MS
 from core.router import Router
+from core.routing.part import Inputs, Part
+from core.routing.partition import GRACE_MS
 from schemas.state import BOOKKEEPING, decode_decision, decode_route, split_key
 
 T0 = 1_750_000_000_000

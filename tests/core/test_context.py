@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.context import Encoder, segment_of
-from core.context_features import hashed_place
+from core.context.encoder import Encoder, segment_of
+from core.context.features import hashed_place
 from schemas.fields import epoch_ms
 from schemas.policy import (
     ContextSpec,

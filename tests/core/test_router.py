@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.part import Inputs
-from core.partition import GRACE_MS
+from core.routing.part import Inputs
+from core.routing.partition import GRACE_MS
 from tests.core.routing import T0, Driver, arms
 
 R = "acme/chat"

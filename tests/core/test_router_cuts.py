@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.part import Inputs
+from core.routing.part import Inputs
 from tests.core.routing import T0, Driver, arms
 
 ROUTES = ("r/beta", "r/gauss", "r/lin", "r/seg", "r/none", "r/implicit")

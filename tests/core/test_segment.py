@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.context import segment_of
+from core.context.encoder import segment_of
 from schemas.policy import ContextSpec
 from schemas.request import Context, Request
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from core.part import Inputs, Part
+from core.routing.part import Inputs, Part
 from schemas.state import CLAIM_KEY, Output
 from streams.durable.owner import Batch, Gap
 from streams.durable.reading import LogRecord

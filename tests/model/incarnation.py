@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from core.part import Inputs, Part
+from core.routing.part import Inputs, Part
 from streams.durable.local import MemoryState
 from streams.durable.owner import Owner
 from streams.durable.reading import Progress

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, NamedTuple
 
-from core.part import Inputs
 from core.router import Router
+from core.routing.part import Inputs
 from schemas.state import (
     BOOKKEEPING,
     CLAIM_KEY,

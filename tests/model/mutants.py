@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from core.part import Inputs, Part
+from core.routing.part import Inputs, Part
 from schemas.state import ABSENT, CLAIM_KEY, OUTBOX, STAMP_KEY, Claim, Stamp, encode_state
 from streams.durable.owner import Batch, Gap, Owner
 from streams.durable.reading import LogRecord, Progress, stored_value

@@ -18,10 +18,10 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
-from core.part import Inputs
 from core.router import Router
+from core.routing.part import Inputs
 from schemas.state import BOOKKEEPING, STAMP_KEY, RouteRecord, decode_route, decode_stamp
-from streams.app.store import log_record
+from streams.durable.headers import log_record
 from streams.durable.local import MemoryState, follow
 from streams.durable.reading import Progress, read_on
 from streams.settings import Settings, Topics

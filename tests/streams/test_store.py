@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import rocksdict
 
-from streams.app.store import PartitionState, epoch_header, log_record, open_partition
+from streams.app.store import PartitionState, open_partition
+from streams.durable.headers import epoch_header, log_record
 from streams.durable.reading import Progress
 from streams.settings import TOMBSTONES_MS
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from core.compiled import CompiledPolicy
-from core.part import InputRecord
-from core.partition import Partition, wrong_key
+from core.routing.compiled import CompiledPolicy
+from core.routing.part import InputRecord
+from core.routing.partition import Partition, wrong_key
 from schemas.decode import InvalidMessage, decode_policy
 from schemas.policy import Policy
 from schemas.state import policy_key

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
-from core.part import InputRecord
-from core.partition import Partition
+from core.routing.part import InputRecord
+from core.routing.partition import Partition
 from schemas.state import HELD, Held, decode_held, encode_state, split_key
 
 TOPIC: Final = "rewards"

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from core.compiled import CompiledPolicy
-from core.draw import Distribution
 from core.drift.adwin import Adwin
 from core.reward import RouteScales
+from core.routing.compiled import CompiledPolicy
+from core.routing.draw import Distribution
 from schemas.state import ArmRecord, RouteRecord, decode_arm, encode_state, route_key
 
 

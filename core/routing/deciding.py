@@ -7,15 +7,15 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from core.compiled import CompiledPolicy
-from core.context import segment_of
-from core.draw import Distribution, uniform
-from core.held import HeldRewards
-from core.learning import Learning
-from core.live import LiveRoute, LiveSegment
-from core.part import Answered, InputRecord
-from core.partition import Partition, wrong_key
-from core.remembered import Remembered
+from core.context.encoder import segment_of
+from core.routing.compiled import CompiledPolicy
+from core.routing.draw import Distribution, uniform
+from core.routing.held import HeldRewards
+from core.routing.learning import Learning
+from core.routing.live import LiveRoute, LiveSegment
+from core.routing.part import Answered, InputRecord
+from core.routing.partition import Partition, wrong_key
+from core.routing.remembered import Remembered
 from schemas.decision import Rejection, RejectionCode
 from schemas.decode import InvalidMessage, decode_request
 from schemas.encode import encode_answer

@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 
 from core.bandits.base import Floats
-from core.context_features import Write, writer
-from core.context_fields import Reader, reader, text_of
+from core.context.features import Write, writer
+from core.context.fields import Reader, reader, text_of
 from schemas.features import context_dim, feature_dim, features_of, features_text
 from schemas.policy import ContextSpec
 from schemas.request import Request

@@ -9,13 +9,13 @@ from typing import Final
 
 import msgspec
 
-from core.compiled import CompiledPolicy
-from core.held import TOPIC, HeldRewards
-from core.live import LiveArm, LiveRoute, LiveSegment
-from core.memory import NO_CONTEXT
-from core.part import InputRecord
-from core.partition import Partition, wrong_key
-from core.watch import alert_of, observed
+from core.routing.compiled import CompiledPolicy
+from core.routing.held import TOPIC, HeldRewards
+from core.routing.live import LiveArm, LiveRoute, LiveSegment
+from core.routing.memory import NO_CONTEXT
+from core.routing.part import InputRecord
+from core.routing.partition import Partition, wrong_key
+from core.routing.watch import alert_of, observed
 from schemas.decode import InvalidMessage, decode_reward
 from schemas.encode import encode_alert
 from schemas.fields import duration_ms

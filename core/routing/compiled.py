@@ -10,7 +10,7 @@ import msgspec
 
 from core.bandits.base import Bandit
 from core.bandits.registry import make_bandit
-from core.context import Encoder
+from core.context.encoder import Encoder
 from core.reward import RewardFunction
 from schemas.encode import DecisionEncoder
 from schemas.fields import duration_ms

@@ -13,9 +13,9 @@ from typing import Final
 
 import numpy as np
 
-from core.compiled import CompiledPolicy
-from core.draw import Distribution
-from core.live import Live, LiveArm, LiveDetector, LiveRoute, LiveSegment
+from core.routing.compiled import CompiledPolicy
+from core.routing.draw import Distribution
+from core.routing.live import Live, LiveArm, LiveDetector, LiveRoute, LiveSegment
 from schemas.decode import decode_stored_policy
 from schemas.policy import ContextSpec
 from schemas.state import (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from core.open_decisions import Entry
-from core.part import Answered
-from core.partition import GRACE_MS, Partition
+from core.routing.open_decisions import Entry
+from core.routing.part import Answered
+from core.routing.partition import GRACE_MS, Partition
 from schemas.state import (
     DECISION,
     DecisionRecord,

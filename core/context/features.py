@@ -12,7 +12,7 @@ from hashlib import blake2b
 from math import cos, log1p, pi, sin
 from operator import attrgetter
 
-from core.context_fields import hour_of, reader, text_of, weekday_of
+from core.context.fields import hour_of, reader, text_of, weekday_of
 from schemas.policy import (
     CyclicalFeature,
     Feature,

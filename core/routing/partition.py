@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from core.memory import Memory
-from core.open_decisions import OpenDecisions
-from core.part import Answered, InputRecord, Part
+from core.routing.memory import Memory
+from core.routing.open_decisions import OpenDecisions
+from core.routing.part import Answered, InputRecord, Part
 from schemas.dead_letter import DeadLetter, DeadLetterReason
 from schemas.encode import encode_dead_letter
 from schemas.state import DecisionRecord, Output, Stamp

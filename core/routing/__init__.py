@@ -1,0 +1,1 @@
+"""What the router is made of: deciding, learning, policies, and the state that they share."""
