@@ -7,7 +7,7 @@ of a reward nothing. What thalweg needs beyond it is the price of thalweg.
 
 It is tuned as thalweg is: all that was fetched makes one cycle; changelog and answers have a
 producer each, since a producer of aiokafka has one request under way per broker; under a backlog
-the next cycle is prepared while the last one's acks are due.
+a cycle takes 2,000 records, and the next one is prepared while the last one's acks are due.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from aiokafka.structs import TopicPartition
 BATCH_BYTES = 2 * 1024 * 1024
 ANSWER_BATCH_BYTES = 900_000
 BACKLOG = 256
+CYCLE_RECORDS = 2_000
 COMMIT_EVERY = 5.0
 OVERHEAD = 13 + 1
 """Bytes of a record's header and key, which count towards the size."""
@@ -70,6 +71,7 @@ class Floor:
         self.out = self._producer(args.brokers, ANSWER_BATCH_BYTES)
         self.settled: dict[TopicPartition, int] = {}
         self.publishing: list[asyncio.Future[Any]] = []
+        self.waiting: dict[TopicPartition, list[Any]] = {}
         self.committed_at = 0.0
         self.committing: asyncio.Task[None] | None = None
         self.stopping = False
@@ -96,7 +98,9 @@ class Floor:
                 if settling is not None and size < BACKLOG:
                     await settling
                     settling = None
-                cycle = self.prepare(await self.consumer.getmany(timeout_ms=200))
+                if not self.waiting:
+                    self.waiting = await self.consumer.getmany(timeout_ms=200)
+                cycle = self.prepare(self.take())
                 if settling is not None:
                     await settling
                     settling = None
@@ -116,6 +120,15 @@ class Floor:
             await self.consumer.stop()
             await self.log.stop()
             await self.out.stop()
+
+    def take(self) -> dict[TopicPartition, list[Any]]:
+        """The records of the next cycle, a fair share of each partition's."""
+        share = CYCLE_RECORDS // max(1, len(self.waiting))
+        taken = {tp: records[:share] for tp, records in self.waiting.items()}
+        self.waiting = {
+            tp: records[share:] for tp, records in self.waiting.items() if len(records) > share
+        }
+        return taken
 
     def prepare(self, fetched: dict[TopicPartition, list[Any]]) -> Cycle:
         """The records to write and the answers to give."""

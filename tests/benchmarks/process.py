@@ -18,9 +18,12 @@ class Program:
     def __init__(self, command: list[str], log: Path) -> None:
         self.log = log
         self.started_at = time.time()
+        # As installed: compiled once. One folder for all trials, whatever the caller's settings.
+        env = {**os.environ, "PYTHONPYCACHEPREFIX": str(log.parent / "pycache")}
+        env.pop("PYTHONDONTWRITEBYTECODE", None)
         with log.open("ab") as file:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
+                command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, env=env
             )
 
     def cpu(self) -> float | None:
