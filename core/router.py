@@ -7,7 +7,8 @@ The one thing that depends on the cut is when records that nothing can see any m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from core.routing.deciding import Deciding
@@ -23,6 +24,7 @@ from schemas.state import STAMP_KEY, decode_stamp
 Scan = Callable[[bytes], Iterator[tuple[bytes, bytes]]]
 MAX_PART_BYTES: Final = 512 * 1024
 MAX_ROUTES: Final = 20_000
+NO_NAMES: Final[Mapping[str, str]] = MappingProxyType({})
 _MAX_DROPS: Final = 5_000
 
 
@@ -30,6 +32,7 @@ class Router:
     """One partition of the router.
 
     ``read`` gives the stored value of a key, with all earlier parts of this router applied.
+    ``topics`` names the input topics by role, for the dead letters.
     """
 
     def __init__(
@@ -39,8 +42,9 @@ class Router:
         partition: int = 0,
         max_part_bytes: int = MAX_PART_BYTES,
         max_routes: int = MAX_ROUTES,
+        topics: Mapping[str, str] = NO_NAMES,
     ) -> None:
-        self.state = Partition(partition, Memory(read, max_routes), max_part_bytes)
+        self.state = Partition(partition, Memory(read, max_routes), max_part_bytes, topics)
         self._policies = Policies(self.state)
         self._held = HeldRewards(self.state)
         self._learning = Learning(self.state, self._held)
@@ -56,10 +60,15 @@ class Router:
         partition: int = 0,
         max_part_bytes: int = MAX_PART_BYTES,
         max_routes: int = MAX_ROUTES,
+        topics: Mapping[str, str] = NO_NAMES,
     ) -> Router:
         """A router that goes on from stored state; ``scan`` yields a key prefix's items."""
         router = cls(
-            read, partition=partition, max_part_bytes=max_part_bytes, max_routes=max_routes
+            read,
+            partition=partition,
+            max_part_bytes=max_part_bytes,
+            max_routes=max_routes,
+            topics=topics,
         )
         stored = read(STAMP_KEY)
         if stored is not None:

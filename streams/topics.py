@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from streams.settings import TOMBSTONES_MS, Settings
 
@@ -48,14 +48,27 @@ def wanted(settings: Settings) -> dict[str, dict[str, str]]:
     }
 
 
-async def ensure_topics(settings: Settings) -> int:
-    """Create the topics that do not exist; returns the partition count of all of them.
+class Installation(NamedTuple):
+    """What a worker must know of the Kafka that it found."""
+
+    partitions: int
+    cluster_id: str
+
+
+async def ensure_topics(settings: Settings) -> Installation:
+    """Create the topics that do not exist; returns the partition count of all, and which Kafka.
 
     Raises TopicError when existing topics differ in their partition counts, or when the changelog
     has a setting under which state could be lost; other differences are logged.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.brokers, client_id=settings.name)
-    await admin.start()
+    try:
+        await admin.start()
+    except KafkaError as error:
+        raise TopicError(
+            f"no Kafka answers at {settings.brokers} ({type(error).__name__}): start one, e.g. "
+            "with `thalweg kafka`, or name the right servers with --brokers host:port,host:port"
+        ) from error
     try:
         specs = wanted(settings)
         counts = await _partition_counts(admin, list(specs))
@@ -66,7 +79,8 @@ async def ensure_topics(settings: Settings) -> int:
         missing = [name for name in specs if name not in counts]
         await _create(admin, settings, specs, missing, partitions)
         await _check(admin, settings, [name for name in specs if name not in missing])
-        return partitions
+        cluster = await admin.describe_cluster()
+        return Installation(partitions, str(cluster["cluster_id"]))
     finally:
         await admin.close()
 
@@ -94,9 +108,11 @@ async def _create(
     for name, code, *rest in response.topic_errors:
         if code not in (0, TopicAlreadyExistsError.errno):
             detail = rest[0] if rest and rest[0] else for_code(code).description
+            wanted_settings = ", ".join(f"{key}={value}" for key, value in specs[name].items())
             raise TopicError(
-                f"the topic {name!r} could not be created: {detail}. Create it with {partitions} "
-                f"partitions and the settings {specs[name]}, or let the worker create topics"
+                f"the topic {name!r} could not be created: {detail.rstrip('.')}. Choose other "
+                f"--partitions or --replication, or create it yourself with {partitions} "
+                f"partitions and {wanted_settings or 'default settings'}"
             )
     log.info("created topics with %d partitions: %s", partitions, ", ".join(names))
 

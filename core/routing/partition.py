@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from core.routing.memory import Memory
@@ -32,13 +33,15 @@ class Partition:
         "request_clock",
         "reward_clock",
         "room",
+        "topics",
         "version",
     )
 
-    def __init__(self, number: int, memory: Memory, room: int) -> None:
+    def __init__(self, number: int, memory: Memory, room: int, topics: Mapping[str, str]) -> None:
         self.number = number
         self.memory = memory
         self.room = room
+        self.topics = topics
         self.open = OpenDecisions()
         self.version = 0
         self.emitted = 0
@@ -95,7 +98,7 @@ class Partition:
         letter = DeadLetter(
             reason=reason,
             message=message,
-            topic=topic,
+            topic=self.topics.get(topic, topic),
             partition=self.number,
             offset=record.offset,
             timestamp=record.timestamp,
@@ -114,7 +117,7 @@ class Partition:
 
 def wrong_key(key: bytes | None, route: str) -> str:
     """What to tell a producer whose key is not its event's route."""
-    shown = "no key" if key is None else f"the key {key[:200]!r}"
+    shown = "no key" if key is None else f"the key {key[:200].decode('utf-8', 'replace')!r}"
     return (
         f"the record has {shown}, but its route is {route!r}: produce every event with its route "
         "as the key, so that requests, rewards and policies of a route meet in one partition"

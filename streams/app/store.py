@@ -22,10 +22,14 @@ from faust.types import TP, EventT
 
 from streams.durable.headers import log_record
 from streams.durable.local import follow
-from streams.durable.reading import Progress
+from streams.durable.reading import ForeignLogError, Progress
 from streams.settings import TOMBSTONES_MS
 
 log = logging.getLogger(__name__)
+_FOREIGN: Final = (
+    "the local state {path} was read from another changelog: {error}. The topic was recreated, or "
+    "the data directory belongs to another installation: delete it, or give another --data-dir"
+)
 _PROGRESS_KEY: Final = b"\x00progress"
 _Stored = tuple[int, int, list[bytes], int]
 _encode = msgspec.msgpack.Encoder().encode
@@ -123,10 +127,12 @@ class StateStore(rocksdb.Store):
     """Faust's RocksDB store with the reading rule, and no other way to write."""
 
     _cache: rocksdict.Cache
+    fail: Callable[[BaseException], None]
 
-    def set_cache(self, size: int) -> None:
-        """Share one block cache of that many bytes among all partitions."""
-        self._cache = rocksdict.Cache(size)
+    def prepare(self, cache_bytes: int, fail: Callable[[BaseException], None]) -> None:
+        """Share one block cache among all partitions; ``fail`` is told what must end the worker."""
+        self._cache = rocksdict.Cache(cache_bytes)
+        self.fail = fail
 
     def _open_for_partition(self, partition: int) -> PartitionState:
         path = self.partition_path(partition)
@@ -157,7 +163,12 @@ class StateStore(rocksdb.Store):
             records: Any = event.message.value
             by_partition[event.message.partition].extend(records)
         for partition, records in by_partition.items():
-            follow(self.local(partition), map(log_record, records))
+            try:
+                follow(self.local(partition), map(log_record, records))
+            except ForeignLogError as error:
+                # Faust's recovery would log an error and go on.
+                path = self.partition_path(partition)
+                self.fail(RuntimeError(_FOREIGN.format(path=path, error=error)))
 
     def revoke_partitions(self, table: Any, tps: set[TP]) -> None:
         """Close the local copies of partitions that went to others."""

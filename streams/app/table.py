@@ -21,6 +21,8 @@ class StateTable(faust.Table[bytes, bytes]):
     """Awaited with the active partitions once their local copies are read to the end."""
 
     block_cache_bytes: int
+    fail: Callable[[BaseException], None]
+    """Told what must end the worker."""
 
     def _new_store(self) -> StateStore:
         store = StateStore(
@@ -33,7 +35,7 @@ class StateTable(faust.Table[bytes, bytes]):
             loop=self.loop,
             options=self.options,
         )
-        store.set_cache(self.block_cache_bytes)
+        store.prepare(self.block_cache_bytes, self.fail)
         return store
 
     def local(self, partition: int) -> PartitionState:
@@ -48,7 +50,9 @@ class StateTable(faust.Table[bytes, bytes]):
         await self.on_recovered({tp.partition for tp in active_tps})
 
 
-def new_table(app: faust.App, settings: Settings, partitions: int) -> StateTable:
+def new_table(
+    app: faust.App, settings: Settings, partitions: int, fail: Callable[[BaseException], None]
+) -> StateTable:
     """The state table of an app."""
     changelog = app.topic(
         settings.changelog,
@@ -68,5 +72,6 @@ def new_table(app: faust.App, settings: Settings, partitions: int) -> StateTable
         value_type=bytes,
     )
     table.block_cache_bytes = settings.block_cache_bytes
+    table.fail = fail
     app.tables.add(table)
     return table

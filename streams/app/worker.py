@@ -15,6 +15,7 @@ from prometheus_client import generate_latest
 from streams.app.batches import CODEC, BatchScheduler, Fetch
 from streams.app.table import StateTable, new_table
 from streams.app.transport import Consumer, Transport
+from streams.durable.owner import HaltError
 from streams.engine.engine import Engine
 from streams.engine.telemetry import Telemetry
 from streams.settings import Settings
@@ -48,6 +49,8 @@ class WorkerApp(faust.App):
             stream_buffer_maxsize=65_536,
             stream_wait_empty=False,
             stream_recovery_delay=0.0,
+            # The claim finds out whether the changelog went back, and says what to do.
+            recovery_consistency_check=False,
             reply_create_topic=False,
             web_enabled=settings.web,
             web_bind=settings.host,
@@ -56,7 +59,7 @@ class WorkerApp(faust.App):
             loghandlers=[],
         )
         self.engine = Engine(settings, self.fail, self.telemetry)
-        self.state_table = new_table(self, settings, partitions)
+        self.state_table = new_table(self, settings, partitions, self.fail)
         self.state_table.on_recovered = self._claim
         for topic in settings.topics.inputs:
             self._add_agent(topic)
@@ -138,16 +141,22 @@ class WorkerApp(faust.App):
     def fail(self, error: BaseException) -> NoReturn:
         """Stop at once, without writing anything more: the next start recovers."""
         log.critical(
-            "stopping at once, since going on could lose or repeat something: %s\n"
+            "stopping at once, since going on could lose or repeat something: %s: %s\n"
             "Restart the worker: it recovers from its changelog. If it stops again with the same "
             "message, that message says what to change",
+            type(error).__name__,
             error,
-            exc_info=error,
+            exc_info=None if _is_plain(error) else error,
         )
         logging.shutdown()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(FAILED_EXIT_CODE)
+
+
+def _is_plain(error: BaseException) -> bool:
+    """Whether the message says all: our own errors need no traceback."""
+    return isinstance(error, RuntimeError | HaltError)
 
 
 def _scheduler(settings: Settings) -> type[BatchScheduler]:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
-import sys
+import os
+import socket
+from dataclasses import replace
 from pathlib import Path
+from typing import IO, NoReturn
 
 import click
 import faust
 
+from streams.logs import quiet_libraries
 from streams.settings import DEFAULT_BROKERS, Settings, Topics
-from streams.topics import TopicError, ensure_topics
+from streams.topics import Installation, TopicError, ensure_topics
+
+log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -32,13 +39,35 @@ from streams.topics import TopicError, ensure_topics
     help="Where this worker keeps its copy of the state; every worker needs its own.",
 )
 @click.option(
-    "--partitions", default=8, show_default=True, help="Partitions of topics that are created."
+    "--partitions",
+    default=8,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    help="Partitions of topics that are created.",
 )
-@click.option("--replication", default=1, show_default=True, help="Replicas of created topics.")
-@click.option("--standbys", default=0, show_default=True, help="Warm copies of each partition.")
+@click.option(
+    "--replication",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 100),
+    help="Replicas of topics that are created.",
+)
+@click.option(
+    "--standbys",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 100),
+    help="Warm copies of each partition on other workers.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Web server address.")
-@click.option("--port", default=6066, show_default=True, help="Web server port.")
-@click.option("--without-web", is_flag=True, help="Serve no page and no metrics.")
+@click.option(
+    "--port",
+    default=6066,
+    show_default=True,
+    type=click.IntRange(1, 65_535),
+    help="Web server port; every worker on a machine needs its own.",
+)
+@click.option("--without-web", is_flag=True, help="Serve no metrics.")
 @click.option(
     "--log-level",
     default="info",
@@ -59,6 +88,7 @@ def worker(
     log_level: str,
 ) -> None:
     """Run a worker: it decides, learns and alerts for its share of the partitions."""
+    quiet_libraries(log_level)
     settings = Settings(
         brokers=brokers,
         name=name,
@@ -70,38 +100,72 @@ def worker(
         host=host,
         port=port,
         web=not without_web,
-        log_level=log_level,
     )
+    _lock = lock_directory(data_dir)
+    if settings.web:
+        check_free(host, port)
     try:
-        count = asyncio.run(ensure_topics(settings))
+        found = asyncio.run(ensure_topics(settings))
     except TopicError as error:
         raise click.ClickException(str(error)) from error
-    run(settings, count)
+    run(settings, found)
 
 
-def run(settings: Settings, partitions: int) -> None:
-    """Run a worker in this process until it is told to stop; never returns."""
+def lock_directory(data_dir: Path) -> IO[str]:
+    """Hold the data directory for this process alone, until the returned file is closed."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock = (data_dir / "lock").open("a+")
+    except OSError as error:
+        raise click.ClickException(
+            f"the data directory {data_dir} cannot be written ({error.strerror}): give a writable "
+            "one with --data-dir"
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.seek(0)
+        raise click.ClickException(
+            f"the data directory {data_dir} is in use by the worker with pid "
+            f"{lock.read().strip()}: every worker needs its own --data-dir"
+        ) from error
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock
+
+
+def check_free(host: str, port: int) -> None:
+    """Raise ClickException unless the web server can listen there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise click.ClickException(
+                f"the web server cannot listen on {host} port {port} ({error.strerror}): choose "
+                "another --port, or --without-web"
+            ) from error
+
+
+def run(settings: Settings, found: Installation) -> NoReturn:
+    """Run a worker in this process until it is told to stop, and exit."""
     from streams.app.worker import WorkerApp
 
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    app = WorkerApp(settings, partitions)
+    # State of another Kafka must not be taken for this one's.
+    own = replace(settings, data_dir=settings.data_dir / found.cluster_id)
+    own.data_dir.mkdir(exist_ok=True)
+    log.info("worker of %r at %s, state in %s", own.name, own.brokers, own.data_dir)
+    if own.web:
+        log.info("metrics at http://%s:%d/metrics", own.host, own.port)
+    app = WorkerApp(own, found.partitions)
     app.finalize()
-    _log(settings.log_level)
     runner = faust.Worker(
         app, quiet=True, override_logging=False, redirect_stdouts=False, daemon=True
     )
     runner.spinner = None
-    sys.exit(runner.execute_from_commandline())
-
-
-def _log(level: str) -> None:
-    """Log to standard error. Faust tells much at info that only its developers need, also in the
-    name of our subclasses of its services.
-    """
-    logging.basicConfig(
-        format="%(asctime)s %(levelname)-8s %(name)s: %(message)s",
-        level=logging.WARNING if level == "info" else level.upper(),
-    )
-    logging.getLogger("streams").setLevel(level.upper())
-    if level == "info":
-        logging.getLogger("streams.app").setLevel(logging.WARNING)
+    try:
+        runner.execute_from_commandline()
+    finally:
+        log.info("stopped")

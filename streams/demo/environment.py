@@ -110,7 +110,7 @@ class Environment:
         self.topics_made = True
         try:
             async with asyncio.timeout(CONNECT_S):
-                return await ensure_topics(self.settings)
+                return (await ensure_topics(self.settings)).partitions
         except (KafkaError, OSError, TimeoutError) as error:
             self.topics_made = False
             why = str(error) or type(error).__name__

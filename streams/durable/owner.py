@@ -6,12 +6,12 @@ the next part may be applied to memory meanwhile, but it is sealed and appended 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
-from core.router import Router
+from core.router import NO_NAMES, Router
 from core.routing.part import Inputs, Part
 from schemas.state import (
     ABSENT,
@@ -71,11 +71,13 @@ class Owner:
         *,
         max_part_bytes: int,
         max_routes: int,
+        topics: Mapping[str, str] = NO_NAMES,
     ) -> None:
         self.partition = partition
         self._id = owner_id
         self._local = local
         self._limits = {"max_part_bytes": max_part_bytes, "max_routes": max_routes}
+        self._topics = topics
         self._progress = local.progress()
         self._epoch = 0
         self._router: Router | None = None
@@ -121,7 +123,11 @@ class Owner:
     def start(self) -> Part:
         """Restore the router; returns the outputs that may not have been published yet."""
         self._router = Router.restore(
-            self._read, self._local.scan, partition=self.partition, **self._limits
+            self._read,
+            self._local.scan,
+            partition=self.partition,
+            topics=self._topics,
+            **self._limits,
         )
         stored = self._local.get(STAMP_KEY)
         self._stamp = Stamp() if stored is None else decode_stamp(stored)

@@ -8,6 +8,10 @@ from typing import NamedTuple
 from schemas.state import ABSENT
 
 
+class ForeignLogError(Exception):
+    """The changelog is not the one that the local copy was read from."""
+
+
 class LogRecord(NamedTuple):
     """One record of a changelog partition."""
 
@@ -44,12 +48,19 @@ def read_on(
     A record of an epoch lower than the highest seen was written by a process that no longer owned
     the partition: it is ignored, and its key becomes dirty. Records below ``next_offset`` were read
     before.
+
+    Raises ForeignLogError if the last record read before is there but was appended at another time.
     """
     next_offset, highest, dirty, as_of = progress
     touched = set(dirty)
     puts: dict[bytes, bytes | None] = {}
     for record in records:
         if record.offset < next_offset:
+            last = record.offset == next_offset - 1
+            if last and as_of and record.timestamp and record.timestamp != as_of:
+                raise ForeignLogError(
+                    f"the record at offset {record.offset} is another than the local copy has read"
+                )
             continue
         next_offset = record.offset + 1
         as_of = max(as_of, record.timestamp)

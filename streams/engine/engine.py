@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any, Final
 from uuid import uuid4
 
@@ -90,6 +91,7 @@ class Engine:
             local,
             max_part_bytes=self._settings.max_part_bytes,
             max_routes=self._settings.max_routes,
+            topics=asdict(self._settings.topics),
         )
 
     async def release(self) -> None:

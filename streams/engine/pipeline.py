@@ -29,6 +29,9 @@ _MOST_READY: Final = 4
 """Cycles whose outputs may wait to be sent; then the next one waits too."""
 
 
+_POLICY_FAULTS: Final = frozenset(("invalid_policy", "stale_policy"))
+
+
 class _Sent(NamedTuple):
     """One batch under way."""
 
@@ -147,6 +150,10 @@ class Pipeline:
                 await asyncio.gather(*acks)
                 for one in ready:
                     one.owner.published(one.part, one.batch)
-                    self._telemetry.published(one.part)
+                    for letter in self._telemetry.published(one.part):
+                        if letter["reason"] in _POLICY_FAULTS:
+                            log.warning(
+                                "policy of %s refused: %s", letter["key"], letter["message"]
+                            )
         except Exception as error:  # noqa: BLE001 - whatever it is, the worker must not go on
             self._fail(error)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -79,13 +81,17 @@ class Telemetry:
         """One cycle's batches were acked and stored."""
         self._ack_seconds.observe(seconds)
 
-    def published(self, part: Part) -> None:
-        """The outputs of one part were acked."""
+    def published(self, part: Part) -> list[dict[str, Any]]:
+        """The outputs of one part were acked; returns its dead letters."""
         self._decisions.inc(len(part.decisions))
+        letters = []
         for output in part.outbox:
             self._outputs.labels(output.role).inc()
             if output.role == "dead_letters":
-                self._dead_letters.labels(orjson.loads(output.value)["reason"]).inc()
+                letter = orjson.loads(output.value)
+                self._dead_letters.labels(letter["reason"]).inc()
+                letters.append(letter)
+        return letters
 
     def claimed(self, owned: int) -> None:
         """The worker owns that many partitions now, all newly claimed."""
