@@ -24,8 +24,9 @@ _HEAD: Final = struct.Struct("<B?I")
 class Cut:
     """A place in the window with different means on its two sides.
 
-    For a drift, ``before`` is what the window dropped and ``after`` all that it kept. For a
-    warning, they are the two sides of the clearest border, and nothing was dropped.
+    ``before`` and ``after`` are the two sides of the clearest border of the window that was scanned:
+    where the means differ by the most times of what chance allows. That is the best guess of where
+    the change was; what a drift then drops may be more or less than ``before``.
     """
 
     level: Literal["drift", "warning"]
@@ -115,21 +116,24 @@ class Adwin:
         """Drop old buckets as long as a border calls for it, and report what was found."""
         n, total = window.n, window.total
         drifted, border = self._find_border(window)
+        was_alarmed, self._alarmed = self._alarmed, drifted or border is not None
+        level: Literal["drift", "warning"] = "drift" if drifted else "warning"
+        if drifted:
+            _, border = self._find_border(window, every=True)
         while drifted:
             window.drop_oldest()
-            drifted, border = self._find_border(window)
-        dropped = n - window.n
-        was_alarmed, self._alarmed = self._alarmed, dropped > 0.0 or border is not None
-        if dropped > 0.0:
-            mean = (total - window.total) / dropped
-            return Cut("drift", mean, int(dropped), window.total / window.n, int(window.n))
-        if border is None or was_alarmed:
+            drifted, _ = self._find_border(window)
+        if border is None or (level == "warning" and was_alarmed):
             return None
         n0, before = border
-        return Cut("warning", before / n0, int(n0), (total - before) / (n - n0), int(n - n0))
+        return Cut(level, before / n0, int(n0), (total - before) / (n - n0), int(n - n0))
 
-    def _find_border(self, window: Histogram) -> tuple[bool, tuple[float, float] | None]:
+    def _find_border(
+        self, window: Histogram, *, every: bool = False
+    ) -> tuple[bool, tuple[float, float] | None]:
         """Whether a border is a drift; if none is, the n and the sum before the clearest warning.
+
+        With ``every``, all borders are looked at, drifts too, for the clearest.
 
         The means of parts of n0 and n1 values may differ by sqrt(2 m v d) + 2 m d / 3, with
         m = 1 / (n0 - l + 1) + 1 / (n1 - l + 1) for the least length l, the variance v of the
@@ -161,7 +165,7 @@ class Adwin:
                 gap = abs(before / n0 - after / n1)
                 if gap <= least_allowed:
                     continue
-                if gap > allowed(n0, n1, log_drift):
+                if not every and gap > allowed(n0, n1, log_drift):
                     return True, None
                 clarity = gap / allowed(n0, n1, log_warning)
                 if clarity > clearest:
