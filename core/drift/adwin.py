@@ -24,9 +24,9 @@ _HEAD: Final = struct.Struct("<B?I")
 class Cut:
     """A place in the window with different means on its two sides.
 
-    ``before`` and ``after`` are the two sides of the clearest border of the window that was scanned:
-    where the means differ by the most times of what chance allows. That is the best guess of where
-    the change was; what a drift then drops may be more or less than ``before``.
+    ``before`` and ``after`` are the two sides of the clearest border of the scanned window: where
+    the means differ by the most times of what chance allows. That is the best guess of where the
+    change was; what a drift then drops may be more or less than ``before``.
     """
 
     level: Literal["drift", "warning"]

@@ -48,7 +48,8 @@ def notes(report: Report) -> Iterator[str]:
         "- Warning and alert after: answers that the dropped model had given there since the drop "
         f"when the proxy read the message from the drift topic. A detector looks once in {FEW} "
         "answers, and a model that a route hardly uses is hardly watched there. The means of an "
-        "alert are of the two sides of the clearest border in the detector's window. Any alert that the drop did not cause is a false alarm."
+        "alert are of the two sides of the clearest border in the detector's window. Any alert "
+        "that the drop did not cause is a false alarm."
     )
     yield (
         "- From request to decision: measured in the proxy, from sending the one to reading the "

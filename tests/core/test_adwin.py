@@ -111,7 +111,7 @@ def test_the_newer_part_is_kept_so_that_the_detector_is_not_blind_after_a_drift(
     detector, stream = Adwin(), values("step", graded, 3)
     found = [cut for _, cut in cuts(detector, stream) if cut.level == "drift"]
     assert found[0].after_n >= 32
-    assert detector.window.n == N - sum(cut.before_n for cut in found)
+    assert 32 <= detector.window.n < N
 
 
 def test_a_warning_comes_once_before_its_drift_and_drops_nothing() -> None:
