@@ -8,7 +8,6 @@ The one thing that depends on the cut is when records that nothing can see any m
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import Final
 
 from core.routing.deciding import Deciding
@@ -24,7 +23,7 @@ from schemas.state import STAMP_KEY, decode_stamp
 Scan = Callable[[bytes], Iterator[tuple[bytes, bytes]]]
 MAX_PART_BYTES: Final = 512 * 1024
 MAX_ROUTES: Final = 20_000
-NO_NAMES: Final[Mapping[str, str]] = MappingProxyType({})
+NO_NAMES: Final[Mapping[str, str]] = {}
 _MAX_DROPS: Final = 5_000
 
 
