@@ -33,8 +33,8 @@ UNITS = {
     "log": Unit("changelog", "B", 0, higher_is_better=None),
     "late": Unit("generator late p99", "ms", 1, higher_is_better=None),
     "rate": Unit("throughput", "/s", 0, higher_is_better=True),
-    "with_start": Unit("throughput from process start", "/s", 0, higher_is_better=True),
-    "start": Unit("process start to first answer", "s", 1, higher_is_better=False),
+    "with_start": Unit("from process start", "/s", 0, higher_is_better=True),
+    "start": Unit("process start to 1st answer", "s", 1, higher_is_better=False),
 }
 TARGETS: dict[str, float] = {}
 """By the figure's full name, the greatest ratio to the first other peer (or, where higher is
@@ -141,7 +141,7 @@ class Report:
 
     def show(self, console: Console) -> None:
         """Print the table, then all that was wrong."""
-        table = Table(title="medians over the repeats (least to greatest)", title_justify="left")
+        table = Table(title="medians over the repeats (least-greatest)", title_justify="left")
         table.add_column("figure")
         for peer in self.peers[1:]:
             table.add_column(f"thalweg / {peer}", justify="right", style="bold")
@@ -150,13 +150,14 @@ class Report:
         before = ""
         for row in self.rows():
             unit = UNITS[row.figure]
-            if before not in ("", row.phase):
+            if before != row.phase:
+                before = row.phase
                 table.add_section()
-            before = row.phase
+                table.add_row(f"[bold]{row.phase}[/]{'' if row.exact else ' [red]NOT EXACT'}")
             mark = {True: " ↑", False: " ↓", None: ""}[unit.higher_is_better]
-            title = f"{row.phase}: {unit.title}{mark}{'' if row.exact else '  NOT EXACT'}"
-            ratios = [_spread(row.ratios(peer), 2, "") for peer in self.peers[1:]]
-            values = [_spread(row.of(peer), unit.digits, f" {unit.unit}") for peer in self.peers]
+            title = f"  {unit.title}, {unit.unit}{mark}"
+            ratios = [_spread(row.ratios(peer), 2) for peer in self.peers[1:]]
+            values = [_spread(row.of(peer), unit.digits) for peer in self.peers]
             table.add_row(title, *ratios, *values)
         console.print(table)
         if self.others:
@@ -170,10 +171,10 @@ class Report:
             console.print("Every request of every run got exactly one decision.")
 
 
-def _spread(values: Sequence[float], digits: int, unit: str) -> str:
+def _spread(values: Sequence[float], digits: int) -> str:
     if not values:
         return "-"
-    text = f"{median(values):,.{digits}f}{unit}"
+    text = f"{median(values):,.{digits}f}"
     if len(values) > 1:
-        text += f" ({min(values):,.{digits}f} to {max(values):,.{digits}f})"
+        text += f" ({min(values):,.{digits}f}-{max(values):,.{digits}f})"
     return text

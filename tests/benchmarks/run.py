@@ -193,7 +193,8 @@ def main() -> None:
     )
     with kafka(args.brokers) as brokers:
         report = asyncio.run(Bench(args, brokers, work).run())
-    report.show(Console())
+    screen = Console()
+    report.show(screen if screen.is_terminal else Console(width=110))
     report.write(args.json)
     say(f"figures in {args.json}")
     if report.problems:
