@@ -7,20 +7,19 @@ The one thing that depends on the cut is when records that nothing can see any m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from core.routing.deciding import Deciding
 from core.routing.held import HeldRewards
 from core.routing.learning import Learning
-from core.routing.memory import Memory, Read
+from core.routing.memory import Memory, Read, Scan
 from core.routing.part import InputRecord, Inputs, Part
 from core.routing.partition import Partition
 from core.routing.policies import Policies
 from core.routing.remembered import Remembered
 from schemas.state import STAMP_KEY, decode_stamp
 
-Scan = Callable[[bytes], Iterator[tuple[bytes, bytes]]]
 MAX_PART_BYTES: Final = 512 * 1024
 MAX_ROUTES: Final = 20_000
 NO_NAMES: Final[Mapping[str, str]] = {}
@@ -50,32 +49,13 @@ class Router:
         self._remembered = Remembered(self.state)
         self._deciding = Deciding(self.state, self._remembered, self._held, self._learning)
 
-    @classmethod
-    def restore(
-        cls,
-        read: Read,
-        scan: Scan,
-        *,
-        partition: int = 0,
-        max_part_bytes: int = MAX_PART_BYTES,
-        max_routes: int = MAX_ROUTES,
-        topics: Mapping[str, str] = NO_NAMES,
-    ) -> Router:
-        """A router that goes on from stored state; ``scan`` yields a key prefix's items."""
-        router = cls(
-            read,
-            partition=partition,
-            max_part_bytes=max_part_bytes,
-            max_routes=max_routes,
-            topics=topics,
-        )
-        stored = read(STAMP_KEY)
+    def restore(self, scan: Scan) -> None:
+        """Go on from stored state; before the first ``handle``."""
+        stored = self.state.memory.get(STAMP_KEY)
         if stored is not None:
-            router.state.resume(decode_stamp(stored))
-        router._held.restore(scan)
-        router._learning.restore(scan)
-        router._remembered.restore(scan)
-        return router
+            self.state.resume(decode_stamp(stored))
+        self._held.restore(scan)
+        self._remembered.restore(scan, self._learning.expect)
 
     @property
     def version(self) -> int:
@@ -139,6 +119,6 @@ class Router:
         clock = max(state.request_clock, state.reward_clock)
         return self._held.any_due(clock) or self._learning.any_due(state.reward_clock)
 
-    def unpublished(self, emitted: int, scan: Scan) -> Part:
+    def unpublished(self, emitted: int) -> Part:
         """The answers of stored decisions made after version ``emitted``, to publish again."""
-        return Part({}, self._remembered.stored_answers(emitted, scan), [], self.state.stamp())
+        return Part({}, self._remembered.answers_after(emitted), [], self.state.stamp())

@@ -30,9 +30,14 @@ def decision_key(route: str, request_id: str) -> bytes:
     return f"D{route}\0{request_id}".encode()
 
 
-def held_key(route: str, request_id: str) -> bytes:
-    """Where a reward waits for its request."""
-    return f"H{route}\0{request_id}".encode()
+def held_key(decision: bytes) -> bytes:
+    """Where rewards wait for the decision that will stand under ``decision``."""
+    return HELD + decision[1:]
+
+
+def awaited_key(held: bytes) -> bytes:
+    """The inverse of ``held_key``."""
+    return DECISION + held[1:]
 
 
 def split_key(key: bytes) -> tuple[str, str]:
@@ -167,7 +172,6 @@ class Output(Struct, array_like=True, frozen=True):
 _encoder: Final = msgspec.msgpack.Encoder()
 encode_state: Final = _encoder.encode
 decode_stamp: Final = msgspec.msgpack.Decoder(Stamp).decode
-decode_claim: Final = msgspec.msgpack.Decoder(Claim).decode
 decode_decision: Final = msgspec.msgpack.Decoder(DecisionRecord).decode
 decode_route: Final = msgspec.msgpack.Decoder(RouteRecord).decode
 decode_arm: Final = msgspec.msgpack.Decoder(ArmRecord).decode

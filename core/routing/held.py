@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
+from core.routing.memory import Scan
 from core.routing.part import InputRecord
 from core.routing.partition import Partition
-from schemas.state import HELD, Held, decode_held, encode_state, split_key
+from schemas.state import (
+    HELD,
+    Held,
+    awaited_key,
+    decode_held,
+    encode_state,
+    held_key,
+    split_key,
+)
 
 TOPIC: Final = "rewards"
 _MOST_PER_REQUEST: Final = 16
-
-Scan = Callable[[bytes], Iterator[tuple[bytes, bytes]]]
 
 
 class KeptRecord(NamedTuple):
@@ -42,7 +48,7 @@ class HeldRewards:
         """Rebuild the index from the stored rewards."""
         for stored_key, value in scan(HELD):
             for held in decode_held(value):
-                self._count(b"D" + stored_key[1:], held)
+                self._count(awaited_key(stored_key), held)
 
     def _count(self, key: bytes, held: Held) -> None:
         self._keys[key] += 1
@@ -53,7 +59,6 @@ class HeldRewards:
         """Keep a reward until ``deadline``; False if its route or request holds too many."""
         route = split_key(key)[0]
         if self._per_route[route] >= most or self._keys[key] >= _MOST_PER_REQUEST:
-            self._forget_zeros(key, route)
             return False
         held = Held(record.offset, record.timestamp, deadline, record.value or b"")
         self._put(key, [*self._stored(key), held])
@@ -103,19 +108,16 @@ class HeldRewards:
         )
 
     def _stored(self, key: bytes) -> list[Held]:
-        stored = self._state.memory.get(HELD + key[1:])
+        stored = self._state.memory.get(held_key(key))
         return [] if stored is None else decode_held(stored)
 
     def _put(self, key: bytes, rewards: list[Held]) -> None:
-        self._state.memory.put(HELD + key[1:], encode_state(rewards) if rewards else None)
+        self._state.memory.put(held_key(key), encode_state(rewards) if rewards else None)
 
     def _uncount(self, key: bytes, count: int) -> None:
         route = split_key(key)[0]
         self._keys[key] -= count
         self._per_route[route] -= count
-        self._forget_zeros(key, route)
-
-    def _forget_zeros(self, key: bytes, route: str) -> None:
         if not self._keys[key]:
             del self._keys[key]
         if not self._per_route[route]:

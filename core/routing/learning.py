@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from heapq import heappop, heappush
 from typing import Final
@@ -22,7 +21,6 @@ from schemas.fields import duration_ms
 from schemas.policy import RewardSpec
 from schemas.reward import Outcome, Reward
 from schemas.state import (
-    DECISION,
     DecisionRecord,
     decision_key,
     decode_decision,
@@ -34,8 +32,6 @@ _NO_CONTEXT_ROW: Final = NO_CONTEXT[0]
 _DEFAULTS: Final = RewardSpec()
 _DEFAULT_HOLD_MS: Final = duration_ms(_DEFAULTS.hold)
 
-Scan = Callable[[bytes], Iterator[tuple[bytes, bytes]]]
-
 
 class Learning:
     """Applies the records of the reward topic."""
@@ -45,12 +41,10 @@ class Learning:
         self._held = held
         self._pending: list[tuple[int, bytes]] = []
 
-    def restore(self, scan: Scan) -> None:
-        """Rebuild the index of decisions that have got only parts of their reward."""
-        for key, value in scan(DECISION):
-            record = decode_decision(value)
-            if record.parts is not None and not record.joined:
-                heappush(self._pending, (record.deadline, key))
+    def expect(self, key: bytes, decision: DecisionRecord) -> None:
+        """Note a stored decision, if it has got only parts of its reward."""
+        if decision.parts is not None and not decision.joined:
+            heappush(self._pending, (decision.deadline, key))
 
     def apply(self, record: InputRecord) -> None:
         """Take one record."""
@@ -144,10 +138,10 @@ class Learning:
                 "reward window had closed: send rewards sooner, or raise reward.window",
             )
         elif not reward.final:
-            if parts is None:
-                heappush(self._pending, (decision.deadline, key))
             changed = msgspec.structs.replace(decision, parts=outcome, served=served)
             state.memory.put(key, encode_state(changed))
+            if parts is None:
+                self.expect(key, changed)
         else:
             self._count(route, key, decision, outcome, served, record)
 

@@ -31,9 +31,10 @@ class LiveArm:
         record = None if stored is None else decode_arm(stored)
         if record is None or record.fingerprint != compiled.fingerprints[arm]:
             self.restart()
+            stored = self.encode()
         else:
             self.state = compiled.bandit.decode(record.state)
-        self.size = len(key) + len(self.encode())
+        self.size = len(key) + len(stored or b"")
 
     def restart(self) -> None:
         """Forget every reward: the arm starts again from its prior."""
@@ -61,10 +62,11 @@ class LiveDetector:
         record = None if stored is None else decode_arm(stored)
         if record is None or record.fingerprint != self.fingerprint:
             self.restart()
+            stored = self.encode()
         else:
             spec = self._spec
             self.adwin = Adwin.decode(record.state, spec.delta, spec.warning_delta)
-        self.size = len(key) + len(self.encode())
+        self.size = len(key) + len(stored or b"")
 
     def restart(self) -> None:
         """Forget every value: what comes next is compared with itself alone."""

@@ -8,7 +8,7 @@ they are needed.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -31,6 +31,8 @@ from schemas.state import (
 )
 
 Read = Callable[[bytes], bytes | None]
+Scan = Callable[[bytes], Iterator[tuple[bytes, bytes]]]
+"""The stored items whose key begins with a prefix."""
 NO_CONTEXT: Final = np.zeros((1, 0))
 OTHER_SEGMENT: Final = "*"
 

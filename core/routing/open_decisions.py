@@ -57,6 +57,14 @@ class OpenDecisions:
         """Whether a stored decision was made under that version of the route's policy."""
         return self._references[route, policy_version] > 0
 
+    def after(self, version: int) -> Iterator[Entry]:
+        """The entries of decisions made after that version, newest first per route."""
+        for entries in self._routes.values():
+            for entry in reversed(entries):
+                if entry.version <= version:
+                    break
+                yield entry
+
     def collect(self, clock: int, emitted: int, most: int) -> Iterator[tuple[str, Entry, bool]]:
         """Drop up to ``most`` entries that are due and whose answers were published.
 

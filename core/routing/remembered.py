@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
+from core.routing.memory import Scan
 from core.routing.open_decisions import Entry
 from core.routing.part import Answered
 from core.routing.partition import GRACE_MS, Partition
@@ -15,8 +16,6 @@ from schemas.state import (
     policy_key,
     split_key,
 )
-
-Scan = Callable[[bytes], Iterator[tuple[bytes, bytes]]]
 
 
 class Remembered:
@@ -61,27 +60,29 @@ class Remembered:
                     memory.put(policy_key(name, entry.policy_version), None)
                     route.policies.pop(entry.policy_version, None)
 
-    def restore(self, scan: Scan) -> None:
-        """Rebuild the index of stored decisions."""
+    def restore(self, scan: Scan, note: Callable[[bytes, DecisionRecord], None]) -> None:
+        """Rebuild the index of stored decisions; ``note`` is shown each of them."""
         found: list[tuple[str, Entry]] = []
         for key, value in scan(DECISION):
-            found.append((split_key(key)[0], _entry(key, decode_decision(value))))
+            record = decode_decision(value)
+            note(key, record)
+            found.append((split_key(key)[0], _entry(key, record)))
         found.sort(key=lambda item: item[1].version)
         for name, entry in found:
             route = self._state.memory.route(name)
             assert route is not None, "a route is kept while a decision of it is"
             self._state.open.add(name, entry, route.record.decided)
 
-    def stored_answers(self, emitted: int, scan: Scan) -> list[Answered]:
-        """The answers of stored decisions made after version ``emitted``, in order."""
-        found: list[tuple[int, bytes, DecisionRecord]] = []
-        for key, value in scan(DECISION):
-            record = decode_decision(value)
-            if record.version > emitted:
-                found.append((record.version, key, record))
+    def answers_after(self, version: int) -> list[Answered]:
+        """The answers of stored decisions made after that version, in order."""
         answers = []
-        for _, key, record in sorted(found, key=lambda item: item[0]):
-            route, request_id = split_key(key)
+        for entry in sorted(self._state.open.after(version), key=lambda entry: entry.version):
+            stored = self._state.memory.get(entry.key)
+            assert stored is not None, "a decision is kept until its answer was published"
+            record = decode_decision(stored)
+            if record.version != entry.version:
+                continue  # its id was used again, and that decision's entry follows
+            route, request_id = split_key(entry.key)
             payload = self._payload(route, request_id, record)
             assert payload is not None, "a policy version is kept while a decision made by it is"
             answers.append(Answered(route.encode(), payload))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from math import exp, log
-from typing import Final
+from typing import Final, Literal
 
 from core.drift.adwin import Cut
 from schemas.alert import Alert, Level, Metric, Severity
@@ -51,7 +51,7 @@ def alert_of(
     segment: str,
     arm: str,
     metric: Metric,
-    action: str,
+    action: Literal["alert", "restart_arm"],
     request_id: str,
     state_version: int,
     timestamp: int,
@@ -60,18 +60,16 @@ def alert_of(
     before, after = in_units(metric, cut.before_mean), in_units(metric, cut.after_mean)
     higher_is_better = metric in {"quality", "reward"}
     worse = (after < before) == higher_is_better
-    severity: Severity
-    if cut.level == "warning":
-        severity = "warning" if worse else "info"
-    else:
-        severity = "critical" if worse else "info"
+    severity: Severity = "info"
+    if worse:
+        severity = "warning" if cut.level == "warning" else "critical"
     identity = "\0".join((route, segment, arm, metric, cut.level, request_id, str(state_version)))
-    verb = "fell" if after < before else "rose"
     unit = _UNITS.get(metric, "")
     where = f" in segment {segment}" if segment else ""
-    certainty = "may have changed" if cut.level == "warning" else f"{verb}"
+    moved = "fell" if after < before else "rose"
+    verb = "may have changed" if cut.level == "warning" else moved
     message = (
-        f"{metric} of arm {arm} on route {route}{where} {certainty}: "
+        f"{metric} of arm {arm} on route {route}{where} {verb}: "
         f"{before:.4g}{unit} over {cut.before_n} rewards, then {after:.4g}{unit} over the last "
         f"{cut.after_n}"
     )
@@ -87,7 +85,7 @@ def alert_of(
         before=Level(before, cut.before_n),
         after=Level(after, cut.after_n),
         detector="adwin",
-        action="restart_arm" if action == "restart_arm" else "alert",
+        action=action,
         message=message,
         segment=segment,
         state_version=state_version,

@@ -118,11 +118,6 @@ class Consumer(driver.Consumer):
         if not self.flow_active:
             await self.perform_seek()
             return
-        track = self.app.monitor.track_tp_end_offset
-        for tp in records:
-            highwater = self.highwater(tp)
-            if highwater is not None:
-                track(tp, highwater)
         for tp, batch in self.scheduler.iterate(records):
             if self.flow_active:
                 yield tp, self._to_message(tp, batch)

@@ -122,13 +122,10 @@ class Owner:
 
     def start(self) -> Part:
         """Restore the router; returns the outputs that may not have been published yet."""
-        self._router = Router.restore(
-            self._read,
-            self._local.scan,
-            partition=self.partition,
-            topics=self._topics,
-            **self._limits,
+        self._router = Router(
+            self._read, partition=self.partition, topics=self._topics, **self._limits
         )
+        self._router.restore(self._local.scan)
         stored = self._local.get(STAMP_KEY)
         self._stamp = Stamp() if stored is None else decode_stamp(stored)
         self._emitted = self._told = self._stamp.emitted
@@ -138,7 +135,7 @@ class Owner:
             outbox.extend(decode_outbox(value))
             self._outbox_found.append(key)
         self._requests_at = [(self._stamp.version, self._stamp.requests)]
-        again = self._router.unpublished(self._emitted, self._local.scan)
+        again = self._router.unpublished(self._emitted)
         return again._replace(outbox=outbox)
 
     # ---- cycle ----------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from typing import Any
 from core.routing.part import Inputs
 
 Records = list[Any]
-POLICIES, REQUESTS, REWARDS = range(3)
 
 
 class _Waiting:

@@ -93,7 +93,8 @@ class Driver:
         from schemas.state import STAMP_KEY, encode_state
 
         self.items[STAMP_KEY] = encode_state(self.router.state.stamp())
-        self.router = Router.restore(self.items.get, self.scan, **self._limits)
+        self.router = Router(self.items.get, **self._limits)
+        self.router.restore(self.scan)
 
     def scan(self, prefix: bytes) -> Any:
         return iter(sorted(item for item in self.items.items() if item[0].startswith(prefix)))

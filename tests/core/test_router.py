@@ -178,7 +178,7 @@ def test_what_was_not_published_is_kept() -> None:
         event = {"route": R, "request_id": f"q{number}"}
         driver.handle(Inputs(requests=[driver.record(1, event)]), emitted=0)
     assert len([key for key in driver.items if key.startswith(b"D")]) == 5
-    assert len(driver.router.unpublished(0, driver.scan).decisions) == 5
+    assert len(driver.router.unpublished(0).decisions) == 5
 
 
 def test_a_policy_change_keeps_the_statistics_of_unchanged_arms(driver: Driver) -> None:
