@@ -12,6 +12,9 @@ from core.routing.partition import GRACE_MS
 from schemas.state import BOOKKEEPING, decode_decision, decode_route, split_key
 
 T0 = 1_750_000_000_000
+R = "acme/chat"
+BETA = {"name": "thompson_beta"}
+WINDOW_MS = 30 * 60_000
 
 
 class Record(NamedTuple):
@@ -126,3 +129,14 @@ class Driver:
                     continue
             found[key] = value
         return found
+
+
+def learned(driver: Driver, arm: str) -> float:
+    """How many rewards the arm has learned from."""
+    memory = driver.router.state.memory
+    route = memory.route(R)
+    assert route is not None
+    compiled = memory.current(route)
+    assert compiled is not None
+    segment = memory.segment(route, "", compiled.policy.context)
+    return compiled.bandit.count(memory.arm(route, segment, compiled, arm).state)

@@ -6,29 +6,7 @@ import pytest
 
 from core.routing.part import Inputs
 from core.routing.partition import GRACE_MS
-from tests.core.routing import T0, Driver, arms
-
-R = "acme/chat"
-BETA = {"name": "thompson_beta"}
-WINDOW_MS = 30 * 60_000
-
-
-@pytest.fixture
-def driver() -> Driver:
-    made = Driver()
-    made.policy(R, algorithm=BETA)
-    return made
-
-
-def learned(driver: Driver, arm: str) -> float:
-    """How many rewards the arm has learned from."""
-    memory = driver.router.state.memory
-    route = memory.route(R)
-    assert route is not None
-    compiled = memory.current(route)
-    assert compiled is not None
-    segment = memory.segment(route, "", compiled.policy.context)
-    return compiled.bandit.count(memory.arm(route, segment, compiled, arm).state)
+from tests.core.routing import BETA, T0, WINDOW_MS, Driver, R, arms, learned
 
 
 def test_a_decision_names_all_that_a_proxy_needs(driver: Driver) -> None:
@@ -179,88 +157,6 @@ def test_what_was_not_published_is_kept() -> None:
         driver.handle(Inputs(requests=[driver.record(1, event)]), emitted=0)
     assert len([key for key in driver.items if key.startswith(b"D")]) == 5
     assert len(driver.router.unpublished(0).decisions) == 5
-
-
-def test_a_policy_change_keeps_the_statistics_of_unchanged_arms(driver: Driver) -> None:
-    for number in range(30):
-        driver.request(R, f"q{number}")
-        driver.reward(R, f"q{number}", quality=1.0)
-    before = {arm: learned(driver, arm) for arm in "abc"}
-    assert sum(before.values()) == 30
-    changed = arms("a", "b", "d")
-    changed[1]["params"] = {"temperature": 0.1}
-    driver.policy(R, 2, algorithm=BETA, arms=changed)
-    assert learned(driver, "a") == before["a"]
-    assert learned(driver, "b") == 0
-    assert learned(driver, "d") == 0
-
-
-def test_another_objective_starts_afresh(driver: Driver) -> None:
-    arm = driver.request(R, "q1")["arm"]
-    driver.reward(R, "q1", quality=1.0)
-    driver.policy(R, 2, algorithm=BETA, objective={"preset": "balanced"})
-    assert learned(driver, arm) == 0
-
-
-def test_an_invalid_policy_changes_nothing(driver: Driver) -> None:
-    driver.policy(R, 2, arms=arms("x", "x"))
-    assert driver.letters() == ["invalid_policy"]
-    assert driver.request(R, "q1")["policy_version"] == 1
-
-
-def test_a_withdrawn_policy_rejects_and_its_statistics_stay(driver: Driver) -> None:
-    arm = driver.request(R, "q1")["arm"]
-    driver.reward(R, "q1", quality=1.0)
-    driver.handle(Inputs(policies=[driver.record(0, None, R)]))
-    answer = driver.request(R, "q2")
-    assert (answer["status"], answer["code"]) == ("rejected", "unknown_route")
-    driver.policy(R, 1, algorithm=BETA)
-    assert driver.letters() == ["stale_policy"]
-    driver.policy(R, 2, algorithm=BETA)
-    assert learned(driver, arm) == 1
-
-
-def test_the_same_policy_again_is_no_news(driver: Driver) -> None:
-    driver.policy(R, 1, algorithm=BETA)
-    assert driver.letters() == []
-
-
-def test_old_policy_versions_go_when_no_decision_needs_them(driver: Driver) -> None:
-    driver.request(R, "q1")
-    driver.policy(R, 2, algorithm=BETA)
-    assert len([key for key in driver.items if key.startswith(b"P")]) == 2
-    driver.now += WINDOW_MS + GRACE_MS + 2
-    driver.request(R, "q2")
-    driver.reward(R, "q2", quality=1.0)  # the reward clock closes windows
-    driver.request(R, "q3")
-    assert len([key for key in driver.items if key.startswith(b"P")]) == 1
-
-
-def test_candidates_narrow_the_choice(driver: Driver) -> None:
-    answer = driver.request(R, "q1", candidates=["b", "unheard-of"])
-    assert (answer["arm"], answer["propensity"]) == ("b", 1.0)
-    rejected = driver.request(R, "q2", candidates=["unheard-of"])
-    assert rejected["code"] == "no_eligible_arm"
-
-
-def test_an_unknown_route_with_candidates_gets_the_default_policy() -> None:
-    driver = Driver()
-    first = driver.request(R, "q1", candidates=["openai/gpt-5", "mistral/large"])
-    assert first["model"] in {"openai/gpt-5", "mistral/large"}
-    assert first["policy_version"] == 0
-    driver.reward(R, "q1", quality=1.0)
-    driver.restart()
-    assert driver.request(R, "q2", candidates=["new/model"])["model"] == "new/model"
-    assert driver.request(R, "q3")["status"] == "decided"
-    driver.policy(R, 1)
-    assert driver.request(R, "q4")["policy_version"] == 1
-
-
-def test_a_disabled_arm_is_not_chosen(driver: Driver) -> None:
-    changed = arms("a", "b")
-    changed[0]["enabled"] = False
-    driver.policy(R, 2, arms=changed)
-    assert {driver.request(R, f"q{n}")["arm"] for n in range(20)} == {"b"}
 
 
 def test_segments_learn_apart() -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -190,7 +190,7 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(brokers: str, prefix: str) -> Any:
+async def bench(brokers: str, prefix: str) -> AsyncIterator[Bench]:
     """A bench with its producer started."""
     made = Bench(brokers, prefix)
     made.producer = AIOKafkaProducer(bootstrap_servers=brokers, linger_ms=2, acks="all")
@@ -199,6 +199,21 @@ async def bench(brokers: str, prefix: str) -> Any:
         yield made
     finally:
         await made.producer.stop()
+
+
+@asynccontextmanager
+async def serving(
+    brokers: str, prefix: str, data_dir: Path, *, web_port: int | None = None
+) -> AsyncIterator[tuple[Bench, Worker]]:
+    """A bench with a worker that is ready; it is dead afterwards."""
+    async with bench(brokers, prefix) as made:
+        worker = Worker(brokers, prefix, data_dir, web_port=web_port)
+        worker.start()
+        try:
+            await worker.ready()
+            yield made, worker
+        finally:
+            worker.ensure_dead()
 
 
 def logical(items: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

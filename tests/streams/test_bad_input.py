@@ -7,7 +7,7 @@ from pathlib import Path
 
 import orjson
 
-from tests.streams.harness import Worker, bench
+from tests.streams.harness import serving
 
 ROUTE = "acme/chat"
 
@@ -16,17 +16,11 @@ def test_every_bad_message_is_accounted_for(
     brokers: str, topic_prefix: str, tmp_path: Path
 ) -> None:
     async def main() -> None:
-        async with bench(brokers, topic_prefix) as made:
-            worker = Worker(brokers, topic_prefix, tmp_path / "w1")
-            worker.start()
-            try:
-                await worker.ready()
-                await _send_all(made)
-                letters = await made.eventually(made.topics.dead_letters, len(DEAD) + 1, 30)
-                answers = await made.eventually(made.topics.decisions, 6, 30)
-                assert worker.stop() == 0
-            finally:
-                worker.ensure_dead()
+        async with serving(brokers, topic_prefix, tmp_path / "w1") as (made, worker):
+            await _send_all(made)
+            letters = await made.eventually(made.topics.dead_letters, len(DEAD) + 1, 30)
+            answers = await made.eventually(made.topics.decisions, 6, 30)
+            assert worker.stop() == 0
             by_value = {letter["value"]: letter for letter in letters}
             for topic, key, value, reason, hint in DEAD:
                 letter = by_value[value]

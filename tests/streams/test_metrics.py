@@ -9,7 +9,7 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.streams.harness import Worker, bench
+from tests.streams.harness import serving
 
 
 def _free_port() -> int:
@@ -31,23 +31,17 @@ def _scrape(port: int) -> dict[str, float]:
 def test_metrics_count_what_happened(brokers: str, topic_prefix: str, tmp_path: Path) -> None:
     async def main() -> None:
         port = _free_port()
-        async with bench(brokers, topic_prefix) as made:
-            worker = Worker(brokers, topic_prefix, tmp_path / "w1", web_port=port)
-            worker.start()
-            try:
-                await worker.ready()
-                await made.policy("r", 1)
-                await asyncio.sleep(1)
-                for number in range(5):
-                    await made.request("r", f"q{number}")
-                await made.send(made.topics.requests, "r", b"{broken")
-                await made.producer.flush()
-                assert len(await made.answers(within=30, until=5)) == 5
-                await made.eventually(made.topics.dead_letters, 1)
-                await asyncio.sleep(1)
-                found = await asyncio.to_thread(_scrape, port)
-            finally:
-                worker.ensure_dead()
+        async with serving(brokers, topic_prefix, tmp_path / "w1", web_port=port) as (made, _):
+            await made.policy("r", 1)
+            await asyncio.sleep(1)
+            for number in range(5):
+                await made.request("r", f"q{number}")
+            await made.send(made.topics.requests, "r", b"{broken")
+            await made.producer.flush()
+            assert len(await made.answers(within=30, until=5)) == 5
+            await made.eventually(made.topics.dead_letters, 1)
+            await asyncio.sleep(1)
+            found = await asyncio.to_thread(_scrape, port)
         assert found["thalweg_partitions_owned"] == 4
         assert found["thalweg_decisions_total"] == 5
         assert found["thalweg_records_applied_total"] == 7

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import pytest
 
 from streams.durable.reading import ForeignLogError, LogRecord, Progress, read_on
 from streams.local_kafka import LocalKafka
-from tests.streams.harness import Worker, bench
+from tests.streams.harness import serving
 
 
 def _start(brokers: str, *options: str) -> tuple[int, str]:
@@ -70,15 +69,10 @@ def test_impossible_options(tmp_path: Path) -> None:
 
 def test_a_data_directory_in_use(brokers: str, topic_prefix: str, tmp_path: Path) -> None:
     async def main() -> None:
-        worker = Worker(brokers, topic_prefix, tmp_path / "w1")
-        worker.start()
-        try:
-            await worker.ready()
+        async with serving(brokers, topic_prefix, tmp_path / "w1") as (_, worker):
             code, line = _start(brokers, f"--data-dir={tmp_path / 'w1'}", "--without-web")
             assert code == 1
             assert f"pid {worker.process.pid}" in line
-        finally:
-            worker.ensure_dead()
 
     asyncio.run(main())
 
@@ -87,21 +81,15 @@ def test_state_of_another_kafka_is_not_taken_for_this_ones(
     brokers: str, topic_prefix: str, tmp_path: Path
 ) -> None:
     async def main(where: str) -> str:
-        async with bench(where, topic_prefix) as made:
-            worker = Worker(where, topic_prefix, tmp_path / "w1")
-            worker.start()
-            try:
-                await worker.ready()
-                if where == brokers:
-                    await made.policy("r", 1)
-                    await asyncio.sleep(1)
-                await made.request("r", "q")
-                await made.producer.flush()
-                (answer,) = await made.eventually(made.topics.decisions, 1)
-                assert worker.stop() == 0
-                return answer["status"]
-            finally:
-                worker.ensure_dead()
+        async with serving(where, topic_prefix, tmp_path / "w1") as (made, worker):
+            if where == brokers:
+                await made.policy("r", 1)
+                await asyncio.sleep(1)
+            await made.request("r", "q")
+            await made.producer.flush()
+            (answer,) = await made.eventually(made.topics.decisions, 1)
+            assert worker.stop() == 0
+            return answer["status"]
 
     assert asyncio.run(main(brokers)) == "decided"
     with LocalKafka(quick_start=True) as other:
@@ -121,23 +109,14 @@ def test_a_changelog_that_went_back_stops_the_worker(
     """The same Kafka, but the changelog is gone: nothing may be decided from the old copy."""
 
     async def main() -> None:
-        async with bench(brokers, topic_prefix) as made:
-            worker = Worker(brokers, topic_prefix, tmp_path / "w1")
+        async with serving(brokers, topic_prefix, tmp_path / "w1") as (made, worker):
+            await made.policy("r", 1)
+            await made.request("r", "q")
+            await made.answers(within=30, until=1)
+            assert worker.stop() == 0
+            await _delete(brokers, made.settings.changelog)
             worker.start()
-            try:
-                await worker.ready()
-                await made.policy("r", 1)
-                await made.request("r", "q")
-                await made.answers(within=30, until=1)
-                assert worker.stop() == 0
-                kept = tmp_path / "kept"
-                shutil.move(worker.data_dir, kept)
-                await _delete(brokers, made.settings.changelog)
-                shutil.move(kept, worker.data_dir)
-                worker.start()
-                code = await asyncio.to_thread(worker.process.wait, 60)
-            finally:
-                worker.ensure_dead()
+            code = await asyncio.to_thread(worker.process.wait, 60)
         assert code == 70
         assert "delete the workers' data directories" in worker.tail()
         assert "Traceback" not in worker.tail()
