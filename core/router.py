@@ -18,6 +18,7 @@ from core.routing.part import InputRecord, Inputs, Part
 from core.routing.partition import Partition
 from core.routing.policies import Policies
 from core.routing.remembered import Remembered
+from core.search import DIRECT, Solver
 from schemas.state import STAMP_KEY, decode_stamp
 
 MAX_PART_BYTES: Final = 512 * 1024
@@ -30,7 +31,8 @@ class Router:
     """One partition of the router.
 
     ``read`` gives the stored value of a key, with all earlier parts of this router applied.
-    ``topics`` names the input topics by role, for the dead letters.
+    ``topics`` names the input topics by role, for the dead letters. ``solver`` computes what
+    parameter searches propose.
     """
 
     def __init__(
@@ -41,8 +43,10 @@ class Router:
         max_part_bytes: int = MAX_PART_BYTES,
         max_routes: int = MAX_ROUTES,
         topics: Mapping[str, str] = NO_NAMES,
+        solver: Solver = DIRECT,
     ) -> None:
-        self.state = Partition(partition, Memory(read, max_routes), max_part_bytes, topics)
+        memory = Memory(read, max_routes, solver)
+        self.state = Partition(partition, memory, max_part_bytes, topics)
         self._policies = Policies(self.state)
         self._held = HeldRewards(self.state)
         self._learning = Learning(self.state, self._held)

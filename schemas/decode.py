@@ -20,7 +20,7 @@ from schemas.fields import EARLIEST_MS, LATEST_MS, RequestId, Route, epoch_ms
 from schemas.policy import Policy
 from schemas.request import Request
 from schemas.reward import Reward
-from schemas.validate_policy import policy_problems
+from schemas.validation import policy_problems
 
 MAX_EVENT_BYTES: Final = 256 * 1024
 MAX_POLICY_BYTES: Final = 512 * 1024
@@ -84,13 +84,13 @@ def decode_reward(data: bytes) -> Reward:
         raise InvalidMessage(
             "empty_outcome",
             f"the reward of request {reward.request_id!r} says nothing: give at least one of "
-            "quality, cost_usd, latency_ms, success, reward",
+            "quality, cost_usd, latency_ms, success, reward, signals",
         )
     return reward
 
 
 def decode_policy(data: bytes) -> Policy:
-    """A policy that is valid as a whole (schemas.validate_policy).
+    """A policy that is valid as a whole (schemas.validation).
 
     Raises InvalidMessage: invalid_json, too_large, or invalid_policy with all its problems (of
     those that are visible only once every field has its type; before that, the first one).

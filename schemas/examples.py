@@ -34,7 +34,12 @@ EXAMPLES: Final[dict[str, list[dict[str, Any]]]] = {
             "arm": "gpt-5",
             "final": False,
         },
-        {"request_id": "r-1", "route": "acme/chat", "quality": 0.9},
+        {
+            "request_id": "r-1",
+            "route": "acme/chat",
+            "quality": 0.9,
+            "signals": {"rating": 5, "retried": False, "edited": False, "dwell_s": 31},
+        },
     ],
     "policy": [
         {
@@ -62,7 +67,45 @@ EXAMPLES: Final[dict[str, list[dict[str, Any]]]] = {
             },
             "reward": {"window": "30m"},
             "drift": {"on": ["quality", "cost"], "action": "restart_arm"},
-        }
+        },
+        {
+            "route": "acme/extract",
+            "version": 3,
+            "arms": [
+                {"id": "old", "model": "openai/gpt-4.1"},
+                {
+                    "id": "new",
+                    "model": "openai/gpt-5",
+                    "warm_start": {"like": "old", "weight": 20.0},
+                },
+            ],
+            "algorithm": {"name": "linear_thompson"},
+            "cold_start": {"pulls": 5},
+            "forgetting": {"name": "discount", "factor": 0.999},
+            "objective": {
+                "expression": "0.7 * either(quality, signal_score) + 0.3 * cost_saved",
+                "cost_scale_usd": 0.01,
+            },
+            "context": {
+                "features": [
+                    {"encode": "vocabulary", "field": "task_type", "size": 16},
+                    {"encode": "embedding", "dim": 384, "project": 16},
+                ]
+            },
+        },
+        {
+            "route": "acme/tuned",
+            "version": 1,
+            "arms": [{"id": "gpt-5", "model": "openai/gpt-5"}],
+            "algorithm": {
+                "name": "search",
+                "space": {
+                    "temperature": {"low": 0.0, "high": 2.0},
+                    "max_tokens": {"low": 64, "high": 4096, "type": "integer", "scale": "log"},
+                },
+                "evaluations": 40,
+            },
+        },
     ],
     "decision": [
         {

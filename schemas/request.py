@@ -10,6 +10,7 @@ from schemas.fields import ArmId, Count, Label, RequestId, Route, Timestamp
 
 Integer = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 MetadataValue = Label | bool | Integer | float | None
+Coordinate = Annotated[float, Meta(ge=-1e3, le=1e3)]
 
 
 class Context(Struct, frozen=True, omit_defaults=True):
@@ -17,6 +18,9 @@ class Context(Struct, frozen=True, omit_defaults=True):
 
     input_tokens: Count | None = None
     """Tokens of the prompt, counted or estimated."""
+    input_chars: Count | None = None
+    """Characters of the prompt, for proxies that do not count tokens. One of the two suffices:
+    where input_tokens is missing, it is taken to be a quarter of input_chars."""
     output_length_category: Label | None = None
     """How long an answer is expected, e.g. short, medium, long."""
     priority: Annotated[float, Meta(ge=0.0, le=10.0)] | None = None
@@ -26,6 +30,9 @@ class Context(Struct, frozen=True, omit_defaults=True):
     region: Label | None = None
     language: Label | None = None
     """Of the text or of the code."""
+    embedding: Annotated[list[Coordinate], Meta(min_length=1, max_length=4_096)] | None = None
+    """Of the prompt, by a model of the proxy's choice; it must have the length that the policy's
+    embedding feature names. It is scaled to length 1, so its own scale does not matter."""
     metadata: Annotated[dict[Label, MetadataValue], Meta(max_length=64)] = {}
     """Anything else; a policy reads it as ``metadata.<key>``."""
 

@@ -61,9 +61,19 @@ def segments_key(route: str) -> bytes:
     return f"G{route}".encode()
 
 
+def vocabularies_key(route: str) -> bytes:
+    """Where the categories that a route's requests have brought are kept."""
+    return f"V{route}".encode()
+
+
 def arm_key(route: str, segment: str, arm: str) -> bytes:
     """Where the algorithm's state of one arm is kept."""
     return f"A{route}\0{segment}\0{arm}".encode()
+
+
+def search_key(route: str, segment: str) -> bytes:
+    """Where a parameter search is kept."""
+    return f"Q{route}\0{segment}".encode()
 
 
 def detector_key(route: str, segment: str, arm: str, metric: str) -> bytes:
@@ -124,6 +134,8 @@ class DecisionRecord(Struct, array_like=True, frozen=True):
     """The arm that really served, where a reward named another than the decided one."""
     joined: bytes = b""
     """A digest of the reward that was counted; empty while it is awaited."""
+    params: bytes = b""
+    """What a search proposed, as JSON; empty for arms whose parameters the policy declares."""
 
 
 class RouteRecord(Struct, array_like=True):
@@ -149,6 +161,10 @@ class ArmRecord(Struct, array_like=True, frozen=True):
     fingerprint: bytes
     """Of the model, its parameters, the algorithm and the encoding; another one starts afresh."""
     state: bytes
+    pulls: int = 0
+    """How often forced exploration has chosen the arm."""
+    health: bytes = b""
+    """What guardrails judge the arm by; empty where there are none."""
 
 
 class Held(Struct, array_like=True, frozen=True):

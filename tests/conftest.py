@@ -6,9 +6,14 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from streams.local_kafka import LocalKafkaError
 from tests.brokers import NoBrokerError, a_broker
+
+# A deadline is a wall-clock time, which no test asserts.
+settings.register_profile("thalweg", deadline=None)
+settings.load_profile("thalweg")
 
 
 @pytest.fixture(scope="session")

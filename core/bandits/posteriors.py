@@ -19,6 +19,9 @@ Rows = NDArray[np.intp] | NDArray[np.bool_]
 
 SMALLEST_COUNT: Final = 0.1
 """The smallest parameter of a Beta posterior. Below about 0.04 its tails leave the doubles."""
+_STEPS: Final = 50
+_CLOSE: Final = 1e-10
+"""A step of Newton's method that is the last one, in units of the scale: the next is its square."""
 
 
 class Posteriors(Protocol):
@@ -45,6 +48,14 @@ class Posteriors(Protocol):
 
     def cdf(self, y: float) -> Floats:
         """The mass below ``y``: shape ``(K,)``."""
+        ...
+
+    def deviates(self, leader: int) -> Floats:
+        """How far each posterior is from a draw above the one of ``leader``: shape ``(K,)``.
+
+        As a standard normal deviate z: the probability is about Φ(-z), also where it is too small
+        for a double. 0 for posteriors that are not behind, the leader's own among them.
+        """
         ...
 
 
@@ -118,6 +129,42 @@ class LogitBeta:
             return np.asarray(special.betainc(self._alpha, self._beta, special.expit(y)))
         return np.asarray(special.betaincc(self._beta, self._alpha, special.expit(-y)))
 
+    def deviates(self, leader: int) -> Floats:
+        """See Posteriors: by the principle of large deviations for yes/no rewards.
+
+        The cheapest way past the leader is that both have the mean of all their counts. That costs
+        W = n kl(mean, common) + n' kl(mean', common), and z² / 2 is this W.
+        """
+        both_alpha, both = self._alpha + self._alpha[leader], self._n + self._n[leader]
+        common, rest = both_alpha / both, (self._beta + self._beta[leader]) / both
+        cost = special.rel_entr(self._alpha, self._n * common)
+        cost += special.rel_entr(self._beta, self._n * rest)
+        cost += special.rel_entr(self._alpha[leader], self._n[leader] * common)
+        cost += special.rel_entr(self._beta[leader], self._n[leader] * rest)
+        behind = self.centre < self.centre[leader]
+        return np.where(behind, np.sqrt(2.0 * np.maximum(cost, 0.0)), 0.0)
+
+    def quantiles(self, tail: float) -> Floats:
+        """The logits below which each posterior has the mass ``tail``, up to 1/2: shape ``(K,)``.
+
+        By Newton's method on the logarithm of the distribution function. It is concave, as the
+        density is log-concave: after one step from anywhere, all further ones go up to the root.
+        """
+        y = self.ends(tail)[0]
+        for _ in range(_STEPS):
+            mass = self._mass_below(y)
+            step = mass * np.log(tail / mass) / self.density(y[:, None, None])[:, 0, 0]
+            y = y + step
+            if (np.abs(step) <= _CLOSE * self.scale).all():
+                break
+        return y
+
+    def _mass_below(self, y: Floats) -> Floats:
+        """The mass of each posterior below its own ``y``: shape ``(K,)``."""
+        left = special.betainc(self._alpha, self._beta, special.expit(y))
+        right = special.betaincc(self._beta, self._alpha, special.expit(-y))
+        return np.where(y < 0.0, left, right)
+
 
 class StudentT:
     """Student's t: ``parameters`` has the columns location, scale and degrees of freedom."""
@@ -158,6 +205,19 @@ class StudentT:
         """See Posteriors."""
         return np.asarray(special.stdtr(self._dof, (y - self.centre) / self.scale))
 
+    def deviates(self, leader: int) -> Floats:
+        """See Posteriors: the difference of two t's as one t with Welch's degrees of freedom.
+
+        Its deviate by Wallace (1959), "Bounds on normal approximations to Student's and the
+        chi-square distributions", which holds in the tails as well.
+        """
+        own, its = np.square(self.scale), float(self.scale[leader]) ** 2
+        both = own + its
+        dof = both * both / (own * own / self._dof + its * its / self._dof[leader])
+        square = np.square(np.maximum(self.centre[leader] - self.centre, 0.0)) / both
+        shrink = (8.0 * dof + 1.0) / (8.0 * dof + 3.0)
+        return np.asarray(shrink * np.sqrt(dof * np.log1p(square / dof)))
+
 
 def _logit_peak(alpha: float, beta: float) -> float:
     """The density of the logit where it is largest, at log(alpha / beta).
@@ -179,3 +239,13 @@ def _stirling_error(x: float) -> float:
     if x > 30.0:
         return (1.0 / 12.0 - (1.0 / 360.0 - 1.0 / (1260.0 * x * x)) / (x * x)) / x
     return math.lgamma(x) - ((x - 0.5) * math.log(x) - x + 0.5 * math.log(2.0 * math.pi))
+
+
+def beta_interval(alpha: float, beta: float, level: float) -> tuple[float, float]:
+    """The central interval of Beta(alpha, beta) with the mass ``level``.
+
+    Not by betaincinv, for the reason that LogitBeta.ends names.
+    """
+    both_ways = LogitBeta(np.array([(alpha, beta), (beta, alpha)]))
+    low, high = both_ways.quantiles((1.0 - level) / 2.0).tolist()
+    return float(special.expit(low)), float(special.expit(-high))

@@ -46,8 +46,9 @@ def best_probabilities(posteriors: Posteriors) -> Floats:
     """
     kinds: dict[tuple[float, ...], int] = {}
     arms = [kinds.setdefault(tuple(row), len(kinds)) for row in posteriors.parameters.tolist()]
-    copies = np.bincount(arms)
-    if len(kinds) < len(arms):
+    distinct = len(kinds) == len(arms)
+    copies = np.ones(len(arms), np.intp) if distinct else np.bincount(arms)
+    if not distinct:
         posteriors = posteriors.take(np.array([arms.index(kind) for kind in range(len(kinds))]))
     low, high = posteriors.ends(_CUT)
     alive = high > low.max()
@@ -56,7 +57,7 @@ def best_probabilities(posteriors: Posteriors) -> Floats:
         low, high, copies = low[alive], high[alive], copies[alive]
     share = np.zeros(len(kinds))
     share[alive] = _shares(posteriors, copies, low, high)
-    return share[arms]
+    return share if distinct else share[arms]
 
 
 def _shares(
@@ -127,7 +128,10 @@ _POINTS, _INTEGRAL = _gauss_legendre(_NODES)
 
 
 def _integrals(posteriors: Posteriors, copies: NDArray[np.intp], edges: Floats) -> Floats:
-    """The raw integral for one arm of each kind: shape ``(len(copies),)``."""
+    """The raw integral for one arm of each kind: shape ``(len(copies),)``.
+
+    None is below 0: where a distribution function is about 0, its antiderivative may be below.
+    """
     half = (edges[1:] - edges[:-1]) / 2.0
     density = posteriors.density(edges[:-1, None] + half[:, None] * (_POINTS + 1.0))
     density *= half[:, None]
@@ -138,7 +142,8 @@ def _integrals(posteriors: Posteriors, copies: NDArray[np.intp], edges: Floats) 
     np.add.accumulate(below, axis=1, out=below)
     F = within[:, :, :-1] + below[:, :, None]
     density *= _products_of_others(F, copies)
-    return np.asarray((density @ _INTEGRAL[:, -1]).sum(axis=1))
+    raw: Floats = np.maximum((density @ _INTEGRAL[:, -1]).sum(axis=1), 0.0)
+    return raw
 
 
 def _products_of_others(F: Floats, copies: NDArray[np.intp]) -> Floats:

@@ -7,14 +7,17 @@ from hashlib import blake2b
 from typing import Any
 
 import msgspec
+import orjson
 
 from core.bandits.base import Bandit
 from core.bandits.registry import make_bandit
 from core.context.encoder import Encoder
 from core.reward import RewardFunction
+from core.search import DIRECT, Searcher, Solver, proposal_number
 from schemas.encode import DecisionEncoder
 from schemas.fields import duration_ms
-from schemas.policy import ArmSpec, LinUCB, Policy
+from schemas.policy import ArmSpec, BanditAlgorithm, FixedSplit, Policy, Search
+from schemas.state import DecisionRecord
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -23,6 +26,7 @@ class CompiledPolicy:
     """Everything that is derived from one version of a route's policy."""
 
     __slots__ = (
+        "_evidence",
         "arms",
         "bandit",
         "eligible",
@@ -32,16 +36,24 @@ class CompiledPolicy:
         "hold_ms",
         "learning",
         "policy",
+        "problems",
         "reward",
+        "search",
         "version",
         "window_ms",
     )
 
-    def __init__(self, policy: Policy, version: int) -> None:
+    def __init__(self, policy: Policy, version: int, solver: Solver = DIRECT) -> None:
         self.policy = policy
         self.version = version
         self.encoder = Encoder(policy.context)
-        self.bandit: Bandit[Any] = make_bandit(policy.algorithm, self.encoder.dim)
+        self.search: Searcher | None = None
+        algorithm: BanditAlgorithm = FixedSplit()  # what a search's one arm learns by, as a whole
+        if isinstance(policy.algorithm, Search):
+            self.search = Searcher(policy.algorithm, solver)
+        else:
+            algorithm = policy.algorithm
+        self.bandit: Bandit[Any] = make_bandit(algorithm, self.encoder.dim, policy.forgetting)
         self.reward = RewardFunction(policy.objective)
         self.window_ms = duration_ms(policy.reward.window)
         self.hold_ms = duration_ms(policy.reward.hold)
@@ -58,19 +70,72 @@ class CompiledPolicy:
             ).digest()
             for arm in policy.arms
         }
+        self.problems: list[str] = []
+        """What is wrong with the policy that only its algorithm can tell."""
+        self._evidence: dict[str, Any] = {}
+        for arm in policy.arms:
+            if arm.warm_start is not None and arm.warm_start.evidence is not None:
+                self._take_evidence(arm.id, arm.warm_start.evidence)
+
+    def _take_evidence(self, arm: str, evidence: bytes) -> None:
+        try:
+            self._evidence[arm] = self.bandit.decode(evidence, arm)
+        except ValueError as error:
+            self.problems.append(
+                f"the evidence of arm {arm!r} was not made for this algorithm, context and "
+                f"forgetting ({error}): make it again with `thalweg warm-start`"
+            )
 
     def _learning(self) -> bytes:
         """What the statistics of every arm depend on: when it changes, all arms start afresh.
 
-        The width of LinUCB's bound is no part of it: it reads the statistics and does not shape
-        them. The objective is: rewards of two objectives cannot be averaged.
+        Parameters that only read the statistics, such as the width of a bound, are no part of it.
+        The objective is: rewards of two objectives cannot be averaged.
         """
-        algorithm = self.policy.algorithm
-        shaping: tuple[Any, ...] = (algorithm,)
-        if isinstance(algorithm, LinUCB):
-            shaping = (type(algorithm).__name__, algorithm.ridge)
+        statistics: Any = self.bandit.statistics
+        if self.search is not None:
+            statistics = self.policy.algorithm
         encoding = self.encoder.signature if self.bandit.contextual else ""
-        return _encode((*shaping, encoding, self.policy.objective))
+        return _encode((statistics, encoding, self.policy.objective))
+
+    def answer(self, request_id: str, record: DecisionRecord) -> bytes:
+        """The decision as it is published."""
+        encode = self.encoders.get(record.arm)
+        if encode is None:
+            base = self.policy.arms[0]
+            params = {**base.params, **orjson.loads(record.params)}
+            encode = DecisionEncoder(
+                self.policy.route, record.arm, base.model, params, self.version
+            )
+        return encode(request_id, record.propensity, record.version, record.timestamp)
+
+    def declared(self, arm: str) -> str:
+        """The arm of the policy that an arm id means: of a search's proposals, its only one."""
+        if self.search is None:
+            return arm
+        base = self.policy.arms[0].id
+        return arm if proposal_number(base, arm) is None else base
+
+    def prior_state(self, arm: str) -> Any:
+        """The state of an arm of which nothing is known but its prior."""
+        return self.bandit.new(self.arms[arm].prior or self.policy.cold_start.prior, arm)
+
+    def donor(self, arm: str) -> str | None:
+        """The arm that this one begins like, if the policy names one."""
+        start = self.arms[arm].warm_start
+        return None if start is None else start.like
+
+    def first_state(self, arm: str, donor: Any) -> Any:
+        """The state of an arm before its first reward; ``donor``: of the arm it begins like."""
+        taught = self._evidence.get(arm) if donor is None else donor
+        own = self.prior_state(arm)
+        start = self.arms[arm].warm_start
+        if taught is None or start is None:
+            return own
+        count = self.bandit.count(taught)
+        if count > start.weight:
+            taught = self.bandit.faded(taught, start.weight / count)
+        return self.bandit.merged([own, taught])
 
     def candidates(self, asked: Sequence[str] | None) -> Sequence[str]:
         """The arms that a request may get: enabled, and among those it named, if it named any."""

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
-from core.context.encoder import segment_of
+from core.context.encoder import ContextError, segment_of
+from core.routing.choice import Choice, guarded
 from core.routing.compiled import CompiledPolicy
 from core.routing.draw import Distribution, uniform
 from core.routing.held import HeldRewards
 from core.routing.learning import Learning
-from core.routing.live import LiveRoute, LiveSegment
+from core.routing.live import LiveArm, LiveRoute, LiveSegment
 from core.routing.part import Answered, InputRecord
 from core.routing.partition import Partition, wrong_key
 from core.routing.remembered import Remembered
+from core.routing.screening import Refusals, choice_of
 from schemas.decision import Rejection, RejectionCode
 from schemas.decode import InvalidMessage, decode_request
 from schemas.encode import encode_answer
@@ -67,7 +68,7 @@ class _Waiting:
         """Whether an older decision, given up by now, stands under the same key."""
 
 
-_Group = tuple[LiveRoute, CompiledPolicy, LiveSegment, Sequence[str], list[_Waiting]]
+_Group = tuple[LiveRoute, CompiledPolicy, LiveSegment, Choice, list[_Waiting]]
 
 
 class Deciding:
@@ -78,7 +79,7 @@ class Deciding:
     ) -> None:
         self._state = state
         self._remembered = remembered
-        self._groups: dict[tuple[str, str, Sequence[str]], _Group] = {}
+        self._groups: dict[tuple[str, str, Choice], _Group] = {}
         self._waiting: set[bytes] = set()
         self._held = held
         self._learning = learning
@@ -126,19 +127,21 @@ class Deciding:
         if route is None or compiled is None:
             self._reject(request, "unknown_route", _no_policy(request.route), timestamp)
             return
-        arms = compiled.candidates(request.candidates)
-        if not arms:
-            self._reject(request, "no_eligible_arm", _none_left(compiled), timestamp)
-            return
         spec = compiled.policy.context
         at_ms = timestamp if request.timestamp is None else epoch_ms(request.timestamp)
+        contextual = compiled.bandit.contextual
+        try:
+            x = memory.encode(route, compiled, request, at_ms) if contextual else b""
+        except ContextError as error:
+            self._reject(request, "invalid_request", str(error), timestamp)
+            return
         segment = memory.segment(route, segment_of(spec, request, at_ms), spec)
+        choice = choice_of(memory, route, segment, compiled, request, timestamp)
+        if isinstance(choice, Refusals):
+            self._reject(request, "no_eligible_arm", _none_left(compiled, choice), timestamp)
+            return
         route.record.decided += 1
         memory.touch(route)
-        contextual = compiled.bandit.contextual
-        x = b""
-        if contextual:
-            x = compiled.encoder.encode(request, at_ms)
         one = _Waiting(
             key,
             request.request_id,
@@ -148,18 +151,24 @@ class Deciding:
             x,
             replaces=stored is not None,
         )
-        if contextual:
-            self._wait((route, compiled, segment, arms, []), one)
+        owed = memory.owed(route, segment, compiled, choice.arms)
+        if compiled.search is not None:
+            search = memory.search(route, segment, compiled)
+            self._decide(route, compiled, segment, search.distribution(), one)
+        elif owed:
+            self._explore(route, compiled, segment, owed, one)
+        elif contextual:
+            self._wait((route, compiled, segment, choice, []), one)
         else:
-            found = memory.distribution(route, segment, compiled, arms)
+            found = memory.distribution(route, segment, compiled, choice)
             self._decide(route, compiled, segment, found, one)
         if key in self._held:
             self.flush()
             self._learning.release(key)
 
     def _wait(self, group: _Group, one: _Waiting) -> None:
-        route, _, segment, arms, _ = group
-        self._groups.setdefault((route.name, segment.name, arms), group)[4].append(one)
+        route, _, segment, choice, _ = group
+        self._groups.setdefault((route.name, segment.name, choice), group)[4].append(one)
         self._waiting.add(one.key)
         self._state.memory.size += 2 * len(one.key) + len(one.x) + 256
 
@@ -168,15 +177,32 @@ class Deciding:
         if not self._groups:
             return
         memory = self._state.memory
-        for route, compiled, segment, arms, waiting in self._groups.values():
-            states = [memory.arm(route, segment, compiled, arm).state for arm in arms]
+        for route, compiled, segment, choice, waiting in self._groups.values():
             rows = compiled.bandit.distribution(
-                states, compiled.encoder.matrix([one.x for one in waiting])
+                memory.states(route, segment, compiled, choice.arms),
+                compiled.encoder.matrix([one.x for one in waiting]),
+                memory.other_states(route, segment, compiled, choice.arms),
             ).tolist()
             for one, row in zip(waiting, rows, strict=True):
-                self._decide(route, compiled, segment, Distribution(arms, row), one)
+                self._decide(route, compiled, segment, guarded(choice, compiled, row), one)
         self._groups.clear()
         self._waiting.clear()
+
+    def _explore(
+        self,
+        route: LiveRoute,
+        compiled: CompiledPolicy,
+        segment: LiveSegment,
+        owed: list[LiveArm],
+        one: _Waiting,
+    ) -> None:
+        """Choose one of the arms that forced exploration owes a pull, each as likely."""
+        even = Distribution([arm.id for arm in owed], [1.0 / len(owed)] * len(owed))
+        chosen = self._decide(route, compiled, segment, even, one)
+        for arm in owed:
+            if arm.id == chosen:
+                arm.pulls += 1
+                self._state.memory.touch(arm)
 
     def _decide(
         self,
@@ -185,7 +211,8 @@ class Deciding:
         segment: LiveSegment,
         distribution: Distribution,
         one: _Waiting,
-    ) -> None:
+    ) -> str:
+        """Draw, remember and answer; returns the arm."""
         state = self._state
         arm, propensity = distribution.pick(uniform(route.name, one.request_id, compiled.version))
         deadline = one.timestamp + compiled.window_ms
@@ -200,10 +227,12 @@ class Deciding:
             propensity=propensity,
             segment=segment.name,
             x=one.x,
+            params=b"" if segment.search is None else segment.search.params(arm),
         )
         self._remembered.add(route.name, one.key, record, one.serial, replaces=one.replaces)
-        payload = compiled.encoders[arm](one.request_id, propensity, one.version, one.timestamp)
+        payload = compiled.answer(one.request_id, record)
         state.decisions.append(Answered(route.name_bytes, payload))
+        return arm
 
     def _implicit(
         self, route: LiveRoute | None, compiled: CompiledPolicy | None, request: Request
@@ -223,7 +252,7 @@ class Deciding:
         policy = Policy(route=request.route, version=0, arms=arms)
         memory.replace_policy(route)
         memory.put(policy_key(route.name, 0), _encode_policy(policy))
-        compiled = route.policies[0] = CompiledPolicy(policy, 0)
+        compiled = route.policies[0] = memory.compile(policy)
         route.record.current = 0
         memory.touch(route)
         return route, compiled
@@ -254,7 +283,13 @@ def _no_policy(route: str) -> str:
     )
 
 
-def _none_left(compiled: CompiledPolicy) -> str:
+def _none_left(compiled: CompiledPolicy, refusals: Refusals) -> str:
+    if refusals.reasons:
+        removed = "; ".join(f"{arm}: {reason}" for arm, reason in refusals.reasons.items())
+        return (
+            f"guardrails of policy version {compiled.version} set aside every arm that the request "
+            f"could get, and name no fallback: {removed}"
+        )
     enabled = ", ".join(compiled.eligible) or "none"
     return (
         f"no arm is left to choose: policy version {compiled.version} has the enabled arms "

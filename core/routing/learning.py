@@ -191,7 +191,8 @@ class Learning:
         )
         memory.put(key, encode_state(joined))
         compiled = memory.current(route)
-        arm_id = served or decision.arm
+        chosen = served or decision.arm
+        arm_id = chosen if compiled is None else compiled.declared(chosen)
         if compiled is None or arm_id not in compiled.arms:
             route.record.unlearned += 1
             if served and record is not None:
@@ -213,11 +214,22 @@ class Learning:
         )
         if value is not None and self._same_statistics(route, compiled, decision):
             x = compiled.encoder.unpack(decision.x) if decision.x else _NO_CONTEXT_ROW
-            compiled.bandit.learn(arm.state, x, value)
+            others = memory.other_states(route, segment, compiled, (arm_id,))
+            compiled.bandit.learn(arm.state, x, value, others)
             segment.distributions.clear()
             memory.touch(arm)
+            if compiled.search is not None:
+                search = memory.search(route, segment, compiled)
+                if search.learn(chosen, value):
+                    memory.touch(search)
+                else:
+                    route.record.unlearned += 1
         else:
             route.record.unlearned += 1
+        if arm.health is not None and compiled.policy.guardrails is not None:
+            quality = compiled.reward.quality(outcome)
+            arm.health.observe(outcome, quality, state.reward_clock, compiled.policy.guardrails)
+            memory.touch(arm)
         self._watch(route, compiled, segment, arm, outcome, value, key)
 
     def _same_statistics(
@@ -241,11 +253,12 @@ class Learning:
     ) -> None:
         """Show the outcome to the arm's detectors; alert, and act, where one has cut."""
         state, memory, drift = self._state, self._state.memory, compiled.policy.drift
+        quality = compiled.reward.quality(outcome)
         for metric in drift.on:
-            value = observed(metric, outcome, reward)
+            value = observed(metric, outcome, quality, reward)
             if value is None:
                 continue
-            detector = memory.detector(route, segment, compiled, arm.spec.id, metric)
+            detector = memory.detector(route, segment, compiled, arm.id, metric)
             cut = detector.adwin.update(value)
             memory.touch(detector)
             if cut is None:
@@ -261,7 +274,7 @@ class Learning:
                 cut,
                 route=route.name,
                 segment=segment.name,
-                arm=arm.spec.id,
+                arm=arm.id,
                 metric=metric,
                 action="restart_arm" if acts else "alert",
                 request_id=split_key(key)[1],

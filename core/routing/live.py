@@ -5,45 +5,67 @@ They are made from stored bytes, changed in place, and encoded again; nothing he
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
+from core.context.vocabulary import Vocabularies
 from core.drift.adwin import Adwin
+from core.guardrails.health import Health
 from core.reward import RouteScales
+from core.routing.choice import Choice
 from core.routing.compiled import CompiledPolicy
 from core.routing.draw import Distribution
+from core.routing.live_search import LiveSearch
 from schemas.state import ArmRecord, RouteRecord, decode_arm, encode_state, route_key
 
 
 class LiveArm:
     """The algorithm's state of one arm, with the bandit that reads and writes it."""
 
-    __slots__ = ("compiled", "dirty", "key", "size", "spec", "state")
+    __slots__ = ("compiled", "dirty", "health", "id", "key", "pulls", "size", "state")
 
-    def __init__(
-        self, key: bytes, compiled: CompiledPolicy, arm: str, stored: bytes | None
-    ) -> None:
+    def __init__(self, key: bytes, compiled: CompiledPolicy, arm: str) -> None:
         self.key = key
         self.compiled = compiled
-        self.spec = compiled.arms[arm]
+        self.id = arm
         self.dirty = False
+        self.size = len(key) + 128
         self.state: Any = None
+        self.pulls = 0
+        self.health: Health | None = None
+        """What guardrails judge it by; None where there are none."""
+        if compiled.policy.guardrails is not None:
+            self.health = Health()
+
+    def load(self, stored: bytes | None) -> bool:
+        """Take up what is stored; False if that is nothing, or of another meaning of the arm."""
         record = None if stored is None else decode_arm(stored)
-        if record is None or record.fingerprint != compiled.fingerprints[arm]:
-            self.restart()
-            stored = self.encode()
-        else:
-            self.state = compiled.bandit.decode(record.state)
-        self.size = len(key) + len(stored or b"")
+        if record is None or record.fingerprint != self.compiled.fingerprints[self.id]:
+            return False
+        self.state = self.compiled.bandit.decode(record.state, self.id)
+        self.pulls = record.pulls
+        if self.health is not None and record.health:
+            self.health = Health.decode(record.health)
+        self.size = len(self.key) + len(stored or b"")
+        return True
+
+    def begin(self, donor: LiveArm | None) -> None:
+        """Start without rewards of its own, like ``donor`` if there is one."""
+        self.state = self.compiled.first_state(self.id, None if donor is None else donor.state)
+        self.pulls = 0
 
     def restart(self) -> None:
-        """Forget every reward: the arm starts again from its prior."""
-        self.state = self.compiled.bandit.new(self.spec.prior)
+        """Forget every reward and every pull: the arm starts again from its prior."""
+        self.state = self.compiled.prior_state(self.id)
+        self.pulls = 0
+        if self.health is not None:
+            self.health = Health()
 
     def encode(self) -> bytes:
         """The bytes to store."""
-        fingerprint = self.compiled.fingerprints[self.spec.id]
-        return encode_state(ArmRecord(fingerprint, self.compiled.bandit.encode(self.state)))
+        fingerprint = self.compiled.fingerprints[self.id]
+        state = self.compiled.bandit.encode(self.state)
+        health = b"" if self.health is None else self.health.encode()
+        return encode_state(ArmRecord(fingerprint, state, self.pulls, health))
 
 
 class LiveDetector:
@@ -80,13 +102,14 @@ class LiveDetector:
 class LiveSegment:
     """The arms and detectors of one slice of a route, and what was computed from them."""
 
-    __slots__ = ("arms", "detectors", "distributions", "name")
+    __slots__ = ("arms", "detectors", "distributions", "name", "search")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.arms: dict[str, LiveArm] = {}
         self.detectors: dict[tuple[str, str], LiveDetector] = {}
-        self.distributions: dict[Sequence[str], Distribution] = {}
+        self.distributions: dict[Choice, Distribution] = {}
+        self.search: LiveSearch | None = None
 
 
 class LiveRoute:
@@ -103,6 +126,7 @@ class LiveRoute:
         "scales",
         "segments",
         "size",
+        "vocabularies",
     )
 
     def __init__(self, name: str, record: RouteRecord) -> None:
@@ -114,6 +138,7 @@ class LiveRoute:
         self.policies: dict[int, CompiledPolicy] = {}
         self.segments: dict[str, LiveSegment] = {}
         self.known: list[str] | None = None
+        self.vocabularies: Vocabularies | None = None
         self.dirty = False
         self.size = len(self.key) + 128
 
@@ -123,4 +148,4 @@ class LiveRoute:
         return encode_state(self.record)
 
 
-Live = LiveArm | LiveDetector | LiveRoute
+Live = LiveArm | LiveDetector | LiveRoute | LiveSearch

@@ -9,15 +9,20 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
+from core.context.vocabulary import Vocabularies
+from core.routing.choice import Choice, guarded
 from core.routing.compiled import CompiledPolicy
 from core.routing.draw import Distribution
 from core.routing.live import Live, LiveArm, LiveDetector, LiveRoute, LiveSegment
+from core.routing.live_search import LiveSearch
+from core.search import Solver
 from schemas.decode import decode_stored_policy
-from schemas.policy import ContextSpec
+from schemas.policy import ContextSpec, Policy
+from schemas.request import Request
 from schemas.state import (
     RouteRecord,
     arm_key,
@@ -27,7 +32,9 @@ from schemas.state import (
     encode_state,
     policy_key,
     route_key,
+    search_key,
     segments_key,
+    vocabularies_key,
 )
 
 Read = Callable[[bytes], bytes | None]
@@ -40,8 +47,9 @@ OTHER_SEGMENT: Final = "*"
 class Memory:
     """The live objects of one partition, and the puts that their changes make."""
 
-    def __init__(self, read: Read, max_routes: int) -> None:
+    def __init__(self, read: Read, max_routes: int, solver: Solver) -> None:
         self._read = read
+        self._solver = solver
         self._max_routes = max_routes
         self._routes: OrderedDict[str, LiveRoute] = OrderedDict()
         self._dirty: list[Live] = []
@@ -109,15 +117,33 @@ class Memory:
             stored = self.get(policy_key(route.name, version))
             if stored is None:
                 return None
-            compiled = route.policies[version] = CompiledPolicy(
-                decode_stored_policy(stored), version
-            )
+            compiled = route.policies[version] = self.compile(decode_stored_policy(stored))
         return compiled
+
+    def compile(self, policy: Policy) -> CompiledPolicy:
+        """A policy made ready."""
+        return CompiledPolicy(policy, policy.version, self._solver)
 
     def current(self, route: LiveRoute) -> CompiledPolicy | None:
         """The policy in force, or None where it was withdrawn."""
         version = route.record.current
         return None if version < 0 else self.policy(route, version)
+
+    def encode(
+        self, route: LiveRoute, compiled: CompiledPolicy, request: Request, at_ms: int
+    ) -> bytes:
+        """The request's context as a vector; raises ContextError, and then nothing has changed."""
+        encoder = compiled.encoder
+        if not encoder.learns:
+            return encoder.encode(request, at_ms)
+        key = vocabularies_key(route.name)
+        if route.vocabularies is None:
+            stored = self.get(key)
+            route.vocabularies = Vocabularies() if stored is None else Vocabularies.decode(stored)
+        x = encoder.encode(request, at_ms, route.vocabularies)
+        if route.vocabularies.grown:
+            self.put(key, route.vocabularies.encode())
+        return x
 
     def segment(self, route: LiveRoute, name: str, spec: ContextSpec) -> LiveSegment:
         """The segment of that name, or the shared one when the route has too many."""
@@ -147,22 +173,65 @@ class Memory:
         live = segment.arms.get(arm)
         if live is None:
             key = arm_key(route.name, segment.name, arm)
-            live = segment.arms[arm] = LiveArm(key, compiled, arm, self.get(key))
+            live = segment.arms[arm] = LiveArm(key, compiled, arm)
+            if not live.load(self.get(key)):
+                like = compiled.donor(arm)
+                live.begin(None if like is None else self.arm(route, segment, compiled, like))
+                if like is not None:
+                    self.touch(live)  # the donor goes on learning, so this moment must be kept
         return live
+
+    def states(
+        self,
+        route: LiveRoute,
+        segment: LiveSegment,
+        compiled: CompiledPolicy,
+        arms: Sequence[str],
+    ) -> list[Any]:
+        """The algorithm's states of some arms."""
+        return [self.arm(route, segment, compiled, arm).state for arm in arms]
+
+    def other_states(
+        self,
+        route: LiveRoute,
+        segment: LiveSegment,
+        compiled: CompiledPolicy,
+        arms: Sequence[str],
+    ) -> list[Any]:
+        """Those of all other arms of the policy, where the algorithm looks at them."""
+        if not compiled.bandit.pooled:
+            return []
+        rest = [arm for arm in compiled.arms if arm not in arms]
+        return self.states(route, segment, compiled, rest)
+
+    def owed(
+        self,
+        route: LiveRoute,
+        segment: LiveSegment,
+        compiled: CompiledPolicy,
+        arms: Sequence[str],
+    ) -> list[LiveArm]:
+        """The arms that forced exploration has not chosen often enough."""
+        pulls = compiled.policy.cold_start.pulls
+        if not pulls:
+            return []
+        live = (self.arm(route, segment, compiled, arm) for arm in arms)
+        return [arm for arm in live if arm.pulls < pulls]
 
     def distribution(
         self,
         route: LiveRoute,
         segment: LiveSegment,
         compiled: CompiledPolicy,
-        arms: Sequence[str],
+        choice: Choice,
     ) -> Distribution:
         """The distribution of an algorithm that looks at no context, kept until an arm learns."""
-        found = segment.distributions.get(arms)
+        found = segment.distributions.get(choice)
         if found is None:
-            states = [self.arm(route, segment, compiled, arm).state for arm in arms]
-            row = compiled.bandit.distribution(states, NO_CONTEXT)[0]
-            found = segment.distributions[arms] = Distribution(arms, row.tolist())
+            states = self.states(route, segment, compiled, choice.arms)
+            others = self.other_states(route, segment, compiled, choice.arms)
+            row = compiled.bandit.distribution(states, NO_CONTEXT, others)[0]
+            found = segment.distributions[choice] = guarded(choice, compiled, row.tolist())
         return found
 
     def detector(
@@ -180,6 +249,15 @@ class Memory:
             live = LiveDetector(key, compiled, arm, self.get(key))
             segment.detectors[arm, metric] = live
         return live
+
+    def search(
+        self, route: LiveRoute, segment: LiveSegment, compiled: CompiledPolicy
+    ) -> LiveSearch:
+        """The parameter search of a policy that is one."""
+        if segment.search is None:
+            key = search_key(route.name, segment.name)
+            segment.search = LiveSearch(key, compiled, self.get(key))
+        return segment.search
 
     def replace_policy(self, route: LiveRoute) -> None:
         """Write back what the old policy's objects hold, and read them anew under the new one."""

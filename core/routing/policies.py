@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from core.routing.compiled import CompiledPolicy
 from core.routing.part import InputRecord
 from core.routing.partition import Partition, wrong_key
 from schemas.decode import InvalidMessage, decode_policy
@@ -44,10 +43,14 @@ class Policies:
         if policy.version <= route.record.latest:
             state.refuse(TOPIC, record, "stale_policy", _stale(route.record.latest, policy))
             return
+        compiled = memory.compile(policy)
+        if compiled.problems:
+            state.refuse(TOPIC, record, "invalid_policy", "; ".join(compiled.problems))
+            return
         memory.replace_policy(route)
         memory.put(policy_key(route.name, policy.version), record.value)
         previous = route.record.current
-        route.policies[policy.version] = CompiledPolicy(policy, policy.version)
+        route.policies[policy.version] = compiled
         route.record.current = route.record.latest = policy.version
         memory.touch(route)
         if previous >= 0:
@@ -58,13 +61,13 @@ class Policies:
         state = self._state
         name = "" if record.key is None else record.key.decode("utf-8", "replace")
         route = state.memory.route(name)
-        if route is None or route.record.current < 0:
+        if route is None or route.record.current < 1:
             state.refuse(
                 TOPIC,
                 record,
                 "invalid_policy",
                 "the record has no value, which withdraws a policy, but its key names no route "
-                "that has one",
+                "for which one was published",
             )
             return
         previous = route.record.current

@@ -45,8 +45,7 @@ class Remembered:
         compiled = None if route is None else memory.policy(route, record.policy_version)
         if compiled is None:
             return None
-        encode = compiled.encoders[record.arm]
-        return encode(request_id, record.propensity, record.version, record.timestamp)
+        return compiled.answer(request_id, record)
 
     def forget(self, most: int) -> None:
         """Drop up to ``most`` stored decisions that nothing can see any more."""

@@ -15,14 +15,17 @@ _BOUNDS: Final[dict[str, tuple[float, float]]] = {"cost": (1e-6, 1.0), "latency"
 _UNITS: Final = {"cost": " USD", "latency": " ms"}
 
 
-def observed(metric: Metric, outcome: Outcome, reward: float | None) -> float | None:
+def observed(
+    metric: Metric, outcome: Outcome, quality: float | None, reward: float | None
+) -> float | None:
     """The value in [0, 1] that the metric's detector sees; None where it was not measured.
 
+    ``quality`` is that of evaluations and signals together, by the policy's objective.
     Cost and latency are mapped by their logarithm between fixed bounds (1e-6 to 1 USD, 10 ms to
     10 min), so a mean of the mapped values is a geometric mean of the measured ones.
     """
     if metric == "quality":
-        return outcome.quality
+        return quality
     if metric == "reward":
         return reward
     value = outcome.cost_usd if metric == "cost" else outcome.latency_ms

@@ -44,7 +44,7 @@ def demo(
     brought against single models, and how soon it noticed. Nothing is left behind. Without
     --brokers the first run fetches Apache Kafka (44 MB).
     """
-    from streams.demo.display import make_console
+    from streams.console import make_console
     from streams.demo.errors import DemoError
     from streams.demo.run import Options, run
 

@@ -151,6 +151,10 @@ def check_free(host: str, port: int) -> None:
 
 def run(settings: Settings, found: Installation) -> NoReturn:
     """Run a worker in this process until it is told to stop, and exit."""
+    # Before numpy is there: its matrices are small here, and threads would only wait for each
+    # other; and what it computes must not depend on how many cores there are.
+    for library in ("OPENBLAS", "OMP", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     from streams.app.worker import WorkerApp
 
     # State of another Kafka must not be taken for this one's.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from time import perf_counter
 from types import TracebackType
@@ -20,41 +19,10 @@ from streams.demo.data import ARMS
 from streams.demo.tally import RECENT, Tally
 from streams.demo.workload import Drop
 
-WIDTH: Final = 100
 BAR: Final = 40
 COLOURS: Final = {"llama-3.1-8b": "green", "mistral-large": "dark_orange", "gemini-2.5-pro": "blue"}
 RECENTLY: Final = 500
 """How many latencies the shown quantiles are of."""
-
-
-def make_console() -> Console:
-    """A console on standard output, never wider than `WIDTH`, plain where it is no terminal."""
-    # A character that the output's encoding lacks must not end the demo.
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")
-    console = Console(highlight=False, emoji=False, markup=False)
-    console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
-    return console
-
-
-def paragraph(console: Console, text: Text, *, bullet: bool = False) -> None:
-    """Print a text, indented by two; the lines after the first hang behind a bullet."""
-    indent = "    " if bullet else "  "
-    lines = text.wrap(console, console.width - len(indent) - 2)
-    for number, line in enumerate(lines):
-        line.rstrip()
-        console.print(Text(indent if number else "  ").append_text(line))
-
-
-def print_table(console: Console, table: Table) -> None:
-    """Print a table; in plain output without spaces at the ends of its lines."""
-    if console.is_terminal:
-        console.print(table)
-        return
-    with console.capture() as capture:
-        console.print(table)
-    for line in capture.get().splitlines():
-        console.print(Text(line.rstrip()), soft_wrap=True)
 
 
 class Display:

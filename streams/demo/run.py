@@ -14,8 +14,9 @@ import orjson
 from rich.console import Console
 from rich.text import Text
 
+from streams.console import paragraph
 from streams.demo.data import recorded_prompts
-from streams.demo.display import Display, paragraph
+from streams.demo.display import Display
 from streams.demo.environment import Environment
 from streams.demo.errors import DemoError
 from streams.demo.proxy import Proxy

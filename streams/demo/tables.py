@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from streams.console import make_table, paragraph, print_table
 from streams.demo.alerts import FEW, Detection, Judged
 from streams.demo.baselines import Lead, RouteResult, Score
 from streams.demo.data import ARMS
-from streams.demo.display import levels, paragraph, place_name, print_table
+from streams.demo.display import levels, place_name
 from streams.demo.notes import notes
 from streams.demo.report import Report
 from streams.demo.summary import summary
@@ -50,16 +50,8 @@ def _heading(console: Console, title: str) -> None:
     console.print(Text(title, "bold"))
 
 
-def _table(*columns: str, text: int) -> Table:
-    """A table whose first ``text`` columns hold text, and the others numbers."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), show_edge=False)
-    for index, name in enumerate(columns):
-        table.add_column(name, justify="left" if index < text else "right", no_wrap=True)
-    return table
-
-
 def _shares(report: Report) -> Table:
-    table = _table("  route", "requests", *ARMS, text=1)
+    table = make_table("  route", "requests", *ARMS, text=1)
     for result in report.routes:
         before, after = result.shares.before, result.shares.after
         cells = [f"{before[arm]:4.0%} -> {after[arm]:4.0%}" for arm in ARMS]
@@ -68,7 +60,7 @@ def _shares(report: Report) -> Table:
 
 
 def _results(report: Report) -> Table:
-    table = _table(
+    table = make_table(
         "  route, decided by", "quality", "$/1,000", "latency*", "reward", "thalweg's lead", text=1
     )
     for result in report.routes:
@@ -107,7 +99,7 @@ def _difference(lead: Lead) -> str:
 
 
 def _detections(report: Report) -> Table:
-    table = _table(
+    table = make_table(
         "  route[segment]", "metric", "its answers", "warning after", "alert after", text=2
     )
     for one in report.detections:

@@ -13,6 +13,7 @@ import msgspec
 
 from core.router import NO_NAMES, Router
 from core.routing.part import Inputs, Part
+from core.search import DIRECT, Solver
 from schemas.state import (
     ABSENT,
     CLAIM_KEY,
@@ -72,12 +73,14 @@ class Owner:
         max_part_bytes: int,
         max_routes: int,
         topics: Mapping[str, str] = NO_NAMES,
+        solver: Solver = DIRECT,
     ) -> None:
         self.partition = partition
         self._id = owner_id
         self._local = local
         self._limits = {"max_part_bytes": max_part_bytes, "max_routes": max_routes}
         self._topics = topics
+        self._solver = solver
         self._progress = local.progress()
         self._epoch = 0
         self._router: Router | None = None
@@ -123,7 +126,11 @@ class Owner:
     def start(self) -> Part:
         """Restore the router; returns the outputs that may not have been published yet."""
         self._router = Router(
-            self._read, partition=self.partition, topics=self._topics, **self._limits
+            self._read,
+            partition=self.partition,
+            topics=self._topics,
+            solver=self._solver,
+            **self._limits,
         )
         self._router.restore(self._local.scan)
         stored = self._local.get(STAMP_KEY)

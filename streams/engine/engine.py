@@ -15,6 +15,7 @@ from streams.durable.local import LocalState
 from streams.durable.owner import Owner
 from streams.engine.inbox import Inbox
 from streams.engine.pipeline import Pipeline
+from streams.engine.solver import ChildSolver
 from streams.engine.telemetry import Telemetry
 from streams.settings import Settings
 
@@ -52,6 +53,7 @@ class Engine:
         self._accepting = False
         self._turning = asyncio.Lock()
         self._loop_task: asyncio.Task[None] | None = None
+        self._solver = ChildSolver()
         self._stopping = False
         self.inbox = Inbox(settings.inbox_records, settings.inbox_bytes)
 
@@ -67,6 +69,7 @@ class Engine:
         self.inbox.wake()
         if self._loop_task is not None:
             await self._loop_task
+        self._solver.close()
         await self._pipeline.stop()
 
     # ---- assignment -----------------------------------------------------------------------
@@ -92,6 +95,7 @@ class Engine:
             max_part_bytes=self._settings.max_part_bytes,
             max_routes=self._settings.max_routes,
             topics=asdict(self._settings.topics),
+            solver=self._solver,
         )
 
     async def release(self) -> None:

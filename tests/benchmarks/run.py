@@ -3,6 +3,8 @@
 Programs take turns (A B, then B A, …), each trial with fresh topics of its own; ratios are taken
 between neighbours in time, so that a noisy machine disturbs both alike. Figures are medians over
 the repeats. A run in which a request did not get exactly one decision is a failure, and shown.
+
+The phase ``algorithms`` is a program of its own, tests.benchmarks.algorithms.run, and comes first.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import contextlib
 import logging
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -33,7 +36,7 @@ from tests.benchmarks.trial import Result, Trial
 PARTITIONS = 8
 QUIET_SHARE = 0.15
 """Of all CPUs: an idle broker, and little else."""
-PHASES = ("latency", "drain")
+PHASES = ("algorithms", "latency", "drain")
 progress = Console(stderr=True, highlight=False)
 
 
@@ -182,9 +185,19 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
+def algorithms(*, quick: bool) -> bool:
+    """Run the comparison of algorithms; whether it went well."""
+    command = [sys.executable, "-m", "tests.benchmarks.algorithms.run"]
+    say("algorithms: regret, speed and a budget, beside other libraries")
+    return subprocess.run([*command, *(["--quick"] if quick else [])], check=False).returncode == 0
+
+
 def main() -> None:
-    """Run, show, write; the exit code is 1 if any run was not exact."""
+    """Run, show, write; the exit code is 1 if any run failed or was not exact."""
     args = parse()
+    well = "algorithms" not in args.phases or algorithms(quick=args.quick)
+    if args.phases == ["algorithms"]:
+        sys.exit(0 if well else 1)
     logging.basicConfig(level=logging.CRITICAL)
     work = Path(tempfile.mkdtemp(prefix="thalweg-bench-"))
     say(
@@ -201,6 +214,8 @@ def main() -> None:
         say(f"logs in {work}")
         sys.exit(1)
     shutil.rmtree(work, ignore_errors=True)
+    if not well:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

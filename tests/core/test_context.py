@@ -4,6 +4,7 @@ from itertools import product
 from math import log1p, pi
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,68 +12,30 @@ from hypothesis import strategies as st
 
 from core.context.encoder import Encoder, segment_of
 from core.context.features import hashed_place
+from core.context.vocabulary import Vocabularies
+from schemas.decode import decode_request
 from schemas.fields import epoch_ms
 from schemas.policy import (
     ContextSpec,
     CyclicalFeature,
-    Feature,
+    EmbeddingFeature,
     HashedFeature,
+    InteractionFeature,
     LogFeature,
     OneHotFeature,
     ScaledFeature,
+    VocabularyFeature,
 )
 from schemas.request import Context, Request
-
-NOON_ON_MONDAY = epoch_ms(datetime(2026, 5, 4, 12, 30, tzinfo=UTC))
-
-
-def request(**context: Any) -> Request:
-    return Request("r", "a", context=Context(**context))
-
-
-def vector(feature: Feature, at_ms: int = NOON_ON_MONDAY, **context: Any) -> list[float]:
-    """The components of one feature, without the bias."""
-    encoder = Encoder(ContextSpec(features=[feature]))
-    return [float(x) for x in encoder.unpack(encoder.encode(request(**context), at_ms))[1:]]
-
-
-metadata = st.dictionaries(
-    st.sampled_from(["a", "b=c"]),
-    st.text() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats() | st.none(),
+from tests.core.contexts import (
+    NOON_ON_MONDAY,
+    contexts,
+    contexts_with,
+    moments,
+    request,
+    specs,
+    vector,
 )
-contexts = st.builds(
-    Context,
-    input_tokens=st.none() | st.integers(0, 2**53),
-    output_length_category=st.none() | st.sampled_from(["short", "long", "endless"]),
-    priority=st.none() | st.floats(0, 10),
-    task_type=st.none() | st.text(),
-    user_id=st.none() | st.text(),
-    region=st.none() | st.text(),
-    language=st.none() | st.text(),
-    metadata=metadata,
-)
-anything = st.sampled_from(
-    ["task_type", "region", "priority", "hour", "metadata.a", "metadata.b=c"]
-)
-numbers = st.sampled_from(["input_tokens", "priority"])
-features = st.one_of(
-    st.builds(LogFeature, field=numbers, high=st.floats(1e-300, 1e9)),
-    st.builds(
-        ScaledFeature,
-        field=numbers,
-        low=st.floats(-1e308, 0.0),
-        high=st.floats(0.0, 1e308, exclude_min=True),
-    ),
-    st.builds(
-        OneHotFeature,
-        field=anything,
-        values=st.lists(st.text(), min_size=1, max_size=4, unique=True),
-    ),
-    st.builds(HashedFeature, field=anything, buckets=st.integers(2, 40)),
-    st.builds(CyclicalFeature, field=st.sampled_from(["hour", "weekday"])),
-)
-specs = st.builds(ContextSpec, features=st.none() | st.lists(features, max_size=5))
-moments = st.integers(-(2**45), 2**45)
 
 
 @given(specs, contexts, moments)
@@ -80,7 +43,7 @@ def test_every_context_gives_a_bounded_vector_that_float32_holds(
     spec: ContextSpec, context: Context, at_ms: int
 ) -> None:
     encoder = Encoder(spec)
-    data = encoder.encode(Request("r", "a", context=context), at_ms)
+    data = encoder.encode(Request("r", "a", context=context), at_ms, Vocabularies())
     x = encoder.unpack(data)
     assert x.shape == (encoder.dim,)
     assert x.dtype == np.float64
@@ -92,14 +55,27 @@ def test_every_context_gives_a_bounded_vector_that_float32_holds(
 @given(specs, st.lists(contexts, max_size=4))
 def test_a_matrix_has_the_vectors_as_rows(spec: ContextSpec, listed: list[Context]) -> None:
     encoder = Encoder(spec)
-    rows = [encoder.encode(Request("r", "a", context=context), 0) for context in listed]
+    known, again = Vocabularies(), Vocabularies()
+    rows = [encoder.encode(Request("r", "a", context=context), 0, known) for context in listed]
     X = encoder.matrix(rows)
     assert X.shape == (len(rows), encoder.dim)
     assert X.dtype == np.float64
     for context, row, x in zip(listed, rows, X, strict=True):
         assert np.array_equal(encoder.unpack(row), x)
-        # What an encoder has seen before leaves no trace.
-        assert Encoder(spec).encode(Request("r", "a", context=context), 0) == row
+        # What an encoder has seen before leaves no trace but in the vocabularies.
+        assert Encoder(spec).encode(Request("r", "a", context=context), 0, again) == row
+
+
+@given(specs, contexts_with(st.floats(allow_nan=False, allow_infinity=False)), moments)
+def test_a_request_gives_the_same_vector_from_memory_and_from_the_wire(
+    spec: ContextSpec, context: Context, at_ms: int
+) -> None:
+    encoder = Encoder(spec)
+    original = Request("r", "a", context=context)
+    arrived = decode_request(msgspec.json.encode(original))
+    assert encoder.encode(arrived, at_ms, Vocabularies()) == encoder.encode(
+        original, at_ms, Vocabularies()
+    )
 
 
 def test_bytes_of_another_dimension_are_refused() -> None:
@@ -111,18 +87,19 @@ def test_bytes_of_another_dimension_are_refused() -> None:
         lambda: encoder.matrix([row[4:], row + row[:4]]),
     ]
     for refusal in refusals:
-        with pytest.raises(ValueError, match="108 were expected"):
+        with pytest.raises(ValueError, match="112 were expected"):
             refusal()
 
 
 def test_the_default_vector() -> None:
     encoder = Encoder(ContextSpec())
     full = request(input_tokens=131_072, output_length_category="long", priority=5, task_type="x")
-    x = encoder.unpack(encoder.encode(full, NOON_ON_MONDAY))
-    bucket, sign = hashed_place("task_type", "x", 16)
-    expected = np.zeros(27)
-    expected[[0, 1, 4, 6, 7 + bucket]] = [1, 1, 1, 0.5, sign]
-    expected[23:] = [-1, 0, 1, 0]
+    vocabularies = Vocabularies()
+    vocabularies.place("task_type", "w", 16)
+    x = encoder.unpack(encoder.encode(full, NOON_ON_MONDAY, vocabularies))
+    expected = np.zeros(28)
+    expected[[0, 1, 4, 6, 7 + 1]] = [1, 1, 1, 0.5, 1]
+    expected[24:] = [-1, 0, 1, 0]
     assert x.tolist() == expected.tolist()
 
 
@@ -133,6 +110,46 @@ def test_the_default_vector() -> None:
 def test_log(tokens: int | None, expected: float) -> None:
     feature = LogFeature(field="input_tokens", high=999)
     assert vector(feature, input_tokens=tokens) == [np.float32(expected)]
+
+
+@pytest.mark.parametrize(("chars", "tokens"), [(0, 0), (1, 1), (4, 1), (5, 2), (4_000, 1_000)])
+def test_characters_stand_in_for_tokens_that_nobody_counted(chars: int, tokens: int) -> None:
+    for feature in (
+        LogFeature(field="input_tokens"),
+        ScaledFeature(field="input_tokens", high=1_000),
+        HashedFeature(field="input_tokens"),
+    ):
+        assert vector(feature, input_chars=chars) == vector(feature, input_tokens=tokens)
+        both = vector(feature, input_chars=10**6, input_tokens=tokens)
+        assert both == vector(feature, input_tokens=tokens)
+    assert vector(LogFeature(field="input_chars", high=99), input_chars=99) == [1.0]
+    assert vector(LogFeature(field="input_chars"), input_tokens=99) == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("value", "log", "linear"),
+    [
+        (3, log1p(3) / log1p(9), 0.4),
+        (3.5, log1p(3.5) / log1p(9), 0.45),
+        (2**62, 1.0, 1.0),
+        (0, 0.0, 0.1),
+        (-2, 0.0, 0.0),
+        (-0.5, 0.0, 0.05),
+        (True, 0.0, 0.0),
+        ("3", 0.0, 0.0),
+        (None, 0.0, 0.0),
+        (float("nan"), 0.0, 0.0),
+        (float("inf"), 0.0, 0.0),
+    ],
+)
+def test_numbers_in_metadata_are_scaled_and_others_are_missing(
+    value: Any, log: float, linear: float
+) -> None:
+    metadata = {"n.m": value}
+    x = vector(LogFeature(field="metadata.n.m", high=9), metadata=metadata)
+    y = vector(ScaledFeature(field="metadata.n.m", low=-1, high=9), metadata=metadata)
+    assert x == [float(np.float32(log))]
+    assert y == [float(np.float32(linear))]
 
 
 @pytest.mark.parametrize(
@@ -218,12 +235,62 @@ def test_the_signature_tells_encodings_apart() -> None:
         ContextSpec(features=[OneHotFeature(field="region", values=["b", "a"])]),
         ContextSpec(features=[LogFeature(field="priority"), CyclicalFeature(field="hour")]),
         ContextSpec(features=[CyclicalFeature(field="hour"), LogFeature(field="priority")]),
+        ContextSpec(features=[VocabularyFeature(field="region")]),
+        ContextSpec(features=[VocabularyFeature(field="region", size=17)]),
+        ContextSpec(features=[EmbeddingFeature(dim=8)]),
+        ContextSpec(features=[EmbeddingFeature(dim=8, project=4)]),
+        ContextSpec(features=[EmbeddingFeature(dim=9, project=4)]),
+        *(
+            ContextSpec(features=[InteractionFeature(left=left, right=right)])
+            for left in (HashedFeature(field="region"), HashedFeature(field="region", buckets=17))
+            for right in (LogFeature(field="priority"), LogFeature(field="input_tokens"))
+        ),
+        ContextSpec(
+            features=[
+                InteractionFeature(
+                    left=LogFeature(field="priority"), right=HashedFeature(field="region")
+                )
+            ]
+        ),
+        ContextSpec(preset="fixed_10"),
     ]
     assert len({Encoder(spec).signature for spec in specs}) == len(specs)
     same = ContextSpec(segment_by=["region"], features=[HashedFeature(field="region", buckets=16)])
     assert Encoder(same).signature == Encoder(specs[2]).signature
 
 
+@pytest.mark.parametrize(
+    ("field", "context"),
+    [
+        ("input_tokens", {"input_tokens": 7}),
+        ("input_chars", {"input_chars": 7}),
+        ("output_length_category", {"output_length_category": "short"}),
+        ("priority", {"priority": 7.0}),
+        ("task_type", {"task_type": "code"}),
+        ("user_id", {"user_id": "u"}),
+        ("region", {"region": "eu"}),
+        ("language", {"language": "python"}),
+        ("metadata.a.b", {"metadata": {"a.b": "x"}}),
+        ("hour", {}),
+        ("weekday", {}),
+    ],
+)
+def test_every_field_can_be_a_category_and_part_of_a_segment(
+    field: str, context: dict[str, Any]
+) -> None:
+    (value,) = context.values() or [{"hour": 12, "weekday": 0}[field]]
+    text = str(value["a.b"] if isinstance(value, dict) else value).removesuffix(".0")
+    segment = segment_of(ContextSpec(segment_by=[field]), request(**context), NOON_ON_MONDAY)
+    assert segment == f"{field}={text}"
+    assert vector(OneHotFeature(field=field, values=[text]), **context) == [1, 0]
+    known = Vocabularies()
+    assert vector(VocabularyFeature(field=field, size=1), known=known, **context) == [1, 0]
+    assert known.values(field) == (text,)
+    assert max(map(abs, vector(HashedFeature(field=field), **context))) == 1
+
+
 def test_a_field_that_no_request_has_is_refused() -> None:
     with pytest.raises(ValueError, match="'color' is not a context field"):
         Encoder(ContextSpec(features=[HashedFeature(field="color")]))
+    with pytest.raises(ValueError, match="'region' is not a context field that holds numbers"):
+        Encoder(ContextSpec(features=[LogFeature(field="region")]))

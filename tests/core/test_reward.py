@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.reward import PRESETS, RewardFunction, declared_cost_usd
-from schemas.policy import Objective, Preset, Price, Weights
-from schemas.reward import Outcome
+from schemas.policy import Objective, Preset, Price, SignalSpec, Weights
+from schemas.reward import Outcome, Signals
 
 HALF = Outcome(quality=0.8, cost_usd=0.005, latency_ms=750.0)
 """With scales of 0.01 USD and 1,000 ms: quality 0.8, cost term 0.5, latency term 0.25."""
@@ -79,8 +79,31 @@ scales = st.none() | st.floats(0, 1e9)
 weights = st.builds(
     Weights, quality=st.floats(0, 1e9), cost=st.floats(0, 1e9), latency=st.floats(0, 1e9)
 )
+own_weight = st.floats(0, 1e9)
+signal_specs = st.builds(
+    SignalSpec,
+    **dict.fromkeys(
+        ["rating", "completed", "retried", "edited", "dwell", "saved", "shared"], own_weight
+    ),
+    dwell_scale_s=st.floats(0, 1e9, exclude_min=True),
+    share=st.floats(0, 1),
+)
 objectives = st.builds(
-    Objective, preset=st.sampled_from(sorted(PRESETS)), weights=st.none() | weights
+    Objective,
+    preset=st.sampled_from(sorted(PRESETS)),
+    weights=st.none() | weights,
+    signals=st.just(SignalSpec()) | signal_specs,
+)
+seen = st.none() | st.booleans()
+signals = st.builds(
+    Signals,
+    rating=st.none() | st.floats(1, 5),
+    completed=seen,
+    retried=seen,
+    edited=seen,
+    dwell_s=st.none() | st.floats(0, 1e9),
+    saved=seen,
+    shared=seen,
 )
 outcomes = st.builds(
     Outcome,
@@ -89,6 +112,7 @@ outcomes = st.builds(
     latency_ms=parts,
     success=st.none() | st.booleans(),
     reward=st.none() | st.floats(0, 1),
+    signals=st.none() | signals,
 )
 
 
@@ -109,6 +133,7 @@ positive = st.floats(0, 1e6)
     st.tuples(st.floats(0, 1), positive, positive),
     st.floats(0, 1e6),
     st.floats(0, 1e6),
+    st.none() | signals,
 )
 def test_better_quality_lower_cost_and_less_latency_never_earn_less(
     objective: Objective,
@@ -116,12 +141,13 @@ def test_better_quality_lower_cost_and_less_latency_never_earn_less(
     b: tuple[float, float, float],
     cost_scale: float,
     latency_scale: float,
+    both: Signals | None,
 ) -> None:
     reward = RewardFunction(objective)
-    best = Outcome(max(a[0], b[0]), min(a[1], b[1]), min(a[2], b[2]))
+    best = Outcome(max(a[0], b[0]), min(a[1], b[1]), min(a[2], b[2]), signals=both)
     high = reward(best, cost_scale, latency_scale)
     for one in (a, b):
-        low = reward(Outcome(*one), cost_scale, latency_scale)
+        low = reward(Outcome(*one, signals=both), cost_scale, latency_scale)
         assert (high is None) == (low is None)
         assert high is None or low is None or high >= low
 

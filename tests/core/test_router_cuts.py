@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -14,7 +15,14 @@ from hypothesis import strategies as st
 from core.routing.part import Inputs
 from tests.core.routing import T0, Driver, arms
 
-ROUTES = ("r/beta", "r/gauss", "r/lin", "r/seg", "r/none", "r/implicit")
+SEARCH = {
+    "name": "search",
+    "method": "sobol",
+    "space": {"temperature": {"low": 0.0, "high": 2.0}},
+    "evaluations": 6,
+    "rewards_per_evaluation": 2,
+    "parallel": 2,
+}
 POLICIES: dict[str, dict[str, Any]] = {
     "r/beta": {"algorithm": {"name": "thompson_beta"}, "reward": {"window": "20s", "hold": "5s"}},
     "r/gauss": {
@@ -30,7 +38,40 @@ POLICIES: dict[str, dict[str, Any]] = {
         "algorithm": {"name": "linucb"},
         "context": {"segment_by": ["task_type"], "max_segments": 2},
     },
+    "r/forced": {
+        "algorithm": {"name": "epsilon_greedy"},
+        "cold_start": {"pulls": 2},
+        "drift": {"action": "restart_arm", "delta": 0.3, "warning_delta": 0.9},
+    },
+    "r/forced-lin": {"algorithm": {"name": "linear_thompson"}, "cold_start": {"pulls": 1}},
+    "r/fading": {
+        "algorithm": {"name": "hybrid_linucb"},
+        "forgetting": {"name": "discount", "factor": 0.8},
+        "context": {"features": [{"encode": "vocabulary", "field": "task_type", "size": 2}]},
+    },
+    "r/window": {
+        "algorithm": {"name": "top_two_thompson"},
+        "forgetting": {"name": "sliding_window", "rewards": 8},
+    },
+    "r/warm": {"algorithm": {"name": "ucb1"}},
+    "r/search": {"algorithm": SEARCH},
+    "r/guarded": {
+        "algorithm": {"name": "thompson_beta"},
+        "guardrails": {
+            "min_share": 0.05,
+            "min_quality": 0.5,
+            "min_rewards": 3,
+            "confidence": 0.6,
+            "probe_share": 0.1,
+            "max_cost_usd": 0.015,
+        },
+    },
+    "r/guarded-lin": {
+        "algorithm": {"name": "linucb"},
+        "guardrails": {"max_error_rate": 0.3, "error_window": 4, "cooldown": "5s"},
+    },
 }
+ROUTES = (*POLICIES, "r/none", "r/implicit")
 
 
 def _events(seed: int, cycles: int) -> list[list[list[tuple[Any, str | None, int]]]]:
@@ -50,13 +91,18 @@ def _events(seed: int, cycles: int) -> list[list[list[tuple[Any, str | None, int
                 "arms": arms(*chance.sample("abcd", chance.randrange(1, 5))),
                 **POLICIES[route],
             }
+            if route == "r/search":
+                event["arms"] = arms("a")
+            if route == "r/warm":
+                for older, newer in pairwise(event["arms"]):
+                    newer["warm_start"] = {"like": older["id"], "weight": 3.0}
             if chance.random() < 0.1:
                 event["arms"][0]["params"] = {"temperature": chance.random()}
             if chance.random() < 0.05:
                 cycle[0].append((None, route, now))
                 continue
             cycle[0].append((event, route, now))
-        for _ in range(chance.randrange(9)):
+        for _ in range(chance.randrange(18)):
             route = chance.choice(ROUTES)
             event = {"route": route, "request_id": chance.choice(ids)}
             event["context"] = {
@@ -69,7 +115,7 @@ def _events(seed: int, cycles: int) -> list[list[list[tuple[Any, str | None, int
                 event["context"] = {"priority": "high"}
             key = route if chance.random() < 0.97 else "wrong"
             cycle[1].append((event, key, now + chance.randrange(-300, 300)))
-        for _ in range(chance.randrange(9)):
+        for _ in range(chance.randrange(18)):
             route = chance.choice(ROUTES)
             event = {"route": route, "request_id": chance.choice(ids)}
             event["quality"] = chance.choice((0.0, 0.25, 0.9, 1.0))
@@ -77,6 +123,8 @@ def _events(seed: int, cycles: int) -> list[list[list[tuple[Any, str | None, int
                 event["cost_usd"] = chance.choice((0.0, 0.001, 0.02))
             if chance.random() < 0.3:
                 event["final"] = False
+            if chance.random() < 0.2:
+                event["success"] = chance.random() < 0.5
             if chance.random() < 0.1:
                 event["arm"] = chance.choice("abcz")
             cycle[2].append((event, route, now + chance.randrange(-300, 300)))

@@ -87,3 +87,13 @@ def test_a_disabled_arm_is_not_chosen(driver: Driver) -> None:
     changed[0]["enabled"] = False
     driver.policy(R, 2, arms=changed)
     assert {driver.request(R, f"q{n}")["arm"] for n in range(20)} == {"b"}
+
+
+def test_what_was_never_published_cannot_be_withdrawn() -> None:
+    """A decision under the arms that requests have named can be repeated whatever comes after."""
+    driver = Driver()
+    first = driver.request("r", "q1", candidates=["x", "y"])
+    driver.handle(Inputs(policies=[driver.record(0, None, "r")]))
+    assert driver.letters() == ["invalid_policy"]
+    driver.request("r", "q2", candidates=["z"])
+    assert driver.request("r", "q1") == first

@@ -117,7 +117,7 @@ class Incarnation:
         )
 
 
-_APART = frozenset({"_router", "_local", "_limits", "_topics", "partition"})
+_APART = frozenset({"_router", "_local", "_limits", "_solver", "_topics", "partition"})
 
 
 def new_owner(kind: type[Owner], local: Copy) -> Incarnation:

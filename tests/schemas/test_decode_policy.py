@@ -12,7 +12,7 @@ from schemas.decode import (
 )
 from schemas.examples import EXAMPLES
 from schemas.policy import LinUCB, Policy, ThompsonGaussian
-from schemas.validate_policy import MAX_PARAMS_BYTES
+from schemas.validation.arms import MAX_PARAMS_BYTES
 
 ARM = {"id": "x", "model": "m"}
 
@@ -55,12 +55,12 @@ INVALID: dict[str, tuple[bytes, list[str]]] = {
         ["algorithm.name", "'lin_ucb'", "did you mean linucb?", "thompson_beta", "thompson_gaus"],
     ),
     "algorithm like nothing": (
-        policy(algorithm={"name": "softmax"}),
-        ["algorithm.name", "'softmax'", "known are thompson_beta, thompson_gaussian, linucb"],
+        policy(algorithm={"name": "oracle"}),
+        ["algorithm.name", "'oracle'", "known are thompson_gaussian, thompson_beta"],
     ),
     "algorithm without name": (
         policy(algorithm={"alpha": 1}),
-        ["algorithm", "`name`", "known values of name are thompson_beta"],
+        ["algorithm", "`name`", "known values of name are thompson_gaussian, thompson_beta"],
     ),
     "algorithm as text": (policy(algorithm="linucb"), ["algorithm", "`object`", '"linucb"']),
     "parameter of another": (
@@ -80,7 +80,7 @@ INVALID: dict[str, tuple[bytes, list[str]]] = {
     "encoding": (features({"encode": "onehot", "field": "region"}), ["did you mean one_hot?"]),
     "field of a log": (
         features({"encode": "log", "field": "tokens"}),
-        ["context.features[0].field", "did you mean input_tokens?"],
+        ["context.features[0].field", "did you mean 'input_tokens'?"],
     ),
     "model": (policy(arms=[{"id": "x", "model": ""}]), ["arms[0].model", "length >= 1"]),
     "no arms": (policy(arms=[]), ["arms", "length >= 1"]),

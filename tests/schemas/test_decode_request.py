@@ -29,12 +29,14 @@ def test_every_field_arrives() -> None:
             timestamp=1_770_000_000_000,
             context={
                 "input_tokens": 256,
+                "input_chars": 1_024,
                 "output_length_category": "medium",
                 "priority": 7,
                 "task_type": "code",
                 "user_id": "u",
                 "region": "eu",
                 "language": "python",
+                "embedding": [1, -0.5, 1e3],
                 "metadata": {"s": "x", "b": True, "i": 2**62, "f": 0.5, "n": None},
             },
             candidates=["a", "b"],
@@ -43,12 +45,14 @@ def test_every_field_arrives() -> None:
     )
     context = Context(
         input_tokens=256,
+        input_chars=1_024,
         output_length_category="medium",
         priority=7.0,
         task_type="code",
         user_id="u",
         region="eu",
         language="python",
+        embedding=[1.0, -0.5, 1_000.0],
         metadata={"s": "x", "b": True, "i": 2**62, "f": 0.5, "n": None},
     )
     assert decoded == Request("r", "a", 1_770_000_000_000, context, ["a", "b"])
@@ -94,6 +98,34 @@ INVALID = {
     "priority beyond float": (
         with_text(b'"context":{"priority":1e400}'),
         ["context.priority", "out of range"],
+    ),
+    "negative characters": (
+        request(context={"input_chars": -1}),
+        ["context.input_chars", ">= 0", "found -1"],
+    ),
+    "empty embedding": (
+        request(context={"embedding": []}),
+        ["context.embedding", "length >= 1", "found []"],
+    ),
+    "long embedding": (
+        request(context={"embedding": [0.5] * 4_097}),
+        ["context.embedding", "length <= 4096"],
+    ),
+    "large coordinate": (
+        request(context={"embedding": [0.5, -1001]}),
+        ["context.embedding[1]", ">= -1000.0", "found -1001"],
+    ),
+    "no coordinate": (
+        request(context={"embedding": [0.5, None]}),
+        ["context.embedding[1]", "`float`", "found null"],
+    ),
+    "encoded embedding": (
+        request(context={"embedding": "AACAPw=="}),
+        ["context.embedding", "`array", 'found "AACAPw=="'],
+    ),
+    "coordinate beyond float": (
+        with_text(b'"context":{"embedding":[1,1e400]}'),
+        ["context.embedding[1]", "out of range"],
     ),
     "long label": (request(context={"region": "x" * 257}), ["context.region", "length <= 256"]),
     "null context": (request(context=None), ["context", "`object`", "found null"]),

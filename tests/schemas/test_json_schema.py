@@ -74,6 +74,7 @@ requests = st.fixed_dictionaries(
             optional={
                 **maybe(input_tokens=st.integers(0, 2**53), priority=st.floats(0, 10)),
                 **maybe(task_type=labels, user_id=labels, region=labels),
+                **maybe(embedding=st.lists(units, min_size=1, max_size=3)),
                 "metadata": st.dictionaries(
                     labels,
                     labels | st.booleans() | st.integers(-(2**63), 2**63 - 1) | units | st.none(),
@@ -84,11 +85,17 @@ requests = st.fixed_dictionaries(
         "unknown": labels,
     },
 )
+signals = st.fixed_dictionaries(
+    {},
+    optional=maybe(
+        rating=st.floats(1, 5), retried=st.booleans(), saved=st.booleans(), dwell_s=amounts
+    ),
+)
 rewards = st.fixed_dictionaries(
     {"request_id": named, "route": named, "quality": units},
     optional={
         **maybe(timestamp=times, cost_usd=amounts, latency_ms=amounts, success=st.booleans()),
-        **maybe(reward=units, arm=named),
+        **maybe(reward=units, arm=named, signals=signals),
         "final": st.booleans(),
     },
 )
@@ -110,6 +117,10 @@ features = st.one_of(
     st.fixed_dictionaries(
         {"encode": st.just("cyclical"), "field": st.sampled_from(["hour", "weekday"])}
     ),
+    st.fixed_dictionaries(
+        {"encode": st.just("vocabulary"), "field": st.just("language")},
+        optional={"size": st.integers(1, 64)},
+    ),
 )
 arms = st.fixed_dictionaries(
     {"id": named, "model": named},
@@ -128,13 +139,25 @@ policies = st.fixed_dictionaries(
     },
     optional={
         "algorithm": st.sampled_from(
-            [{"name": "linucb", "alpha": 0.5, "ridge": 2}, {"name": "thompson_beta"}]
+            [
+                {"name": "linucb", "alpha": 0.5, "ridge": 2},
+                {"name": "thompson_beta"},
+                {"name": "top_two_thompson", "posterior": "beta"},
+                {"name": "kernel_thompson", "components": 8},
+                {"name": "epsilon_greedy", "decay_after": 100},
+            ]
+        ),
+        "cold_start": st.sampled_from([{"pulls": 3}, {"prior": {"mean": 1, "weight": 5}}]),
+        "forgetting": st.sampled_from(
+            [None, {"name": "discount"}, {"name": "sliding_window", "rewards": 100}]
         ),
         "objective": st.fixed_dictionaries(
             {"preset": st.sampled_from(["quality", "balanced"])},
-            optional=maybe(
-                weights=st.just({"quality": 1, "cost": 0.5}), cost_scale_usd=st.floats(0.1, 9)
-            ),
+            optional={
+                **maybe(weights=st.just({"quality": 1, "cost": 0.5})),
+                **maybe(cost_scale_usd=st.floats(0.1, 9)),
+                "signals": st.just({"rating": 2, "share": 0.5}),
+            },
         ),
         "context": st.fixed_dictionaries(
             {"segment_by": st.just(["region", "hour"])},

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,13 @@ from aiokafka.structs import TopicPartition
 
 from core.router import Router
 from core.routing.part import Inputs
-from schemas.state import BOOKKEEPING, STAMP_KEY, RouteRecord, decode_route, decode_stamp
+from schemas.state import RouteRecord, decode_route
+from streams.audit.changelog import batches_of
+from streams.audit.replayer import positions
+from streams.audit.state import logical
 from streams.durable.headers import log_record
 from streams.durable.local import MemoryState, follow
-from streams.durable.reading import Progress, read_on
+from streams.durable.reading import Progress
 from streams.settings import Settings, Topics
 
 
@@ -216,11 +219,6 @@ async def serving(
             worker.ensure_dead()
 
 
-def logical(items: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """State without what depends on how the input was cut into cycles."""
-    return {key: value for key, value in items if key[:1] not in BOOKKEEPING}
-
-
 async def audit_state(bench: Bench) -> dict[str, RouteRecord]:
     """The changelog must equal a sequential replay of the topics, bit for bit.
 
@@ -236,8 +234,8 @@ async def audit_state(bench: Bench) -> dict[str, RouteRecord]:
         replayed = MemoryState()
         router = Router(replayed.get, partition=partition)
         taken = [0, 0, 0]
-        for positions in _stamped_positions(records):
-            for kind, end in enumerate(positions):
+        for batch in batches_of(map(log_record, records)):
+            for kind, end in enumerate(positions(batch.stamp)):
                 mine = inputs[kind][partition]
                 while taken[kind] < len(mine) and mine[taken[kind]].offset < end:
                     one: list[list[Any]] = [[], [], []]
@@ -256,16 +254,3 @@ async def audit_state(bench: Bench) -> dict[str, RouteRecord]:
             if key[:1] == b"R":
                 counters[key[1:].decode()] = decode_route(value)
     return counters
-
-
-def _stamped_positions(records: list[Any]) -> list[tuple[int, int, int]]:
-    """The stamps of the surviving lineage, in order."""
-    positions = []
-    progress = Progress()
-    for record in map(log_record, records):
-        before = progress
-        puts, progress = read_on(progress, [record])
-        if record.key == STAMP_KEY and puts and progress.highest_epoch >= before.highest_epoch:
-            stamp = decode_stamp(puts[STAMP_KEY] or b"")
-            positions.append((stamp.policies, stamp.requests, stamp.rewards))
-    return positions

@@ -1,4 +1,4 @@
-"""One number in [0, 1] made of an outcome, and the scales that cost and latency are measured by."""
+"""The scales that cost and latency are measured by: what a route's own arms cost and take."""
 
 from __future__ import annotations
 
@@ -6,86 +6,28 @@ import struct
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from schemas.policy import ArmSpec, Objective, Preset, Price, Weights
+from schemas.policy import ArmSpec, Objective, Price
 from schemas.reward import Outcome
-
-PRESETS: Final[dict[Preset, Weights]] = {
-    "quality": Weights(quality=0.6, cost=0.3, latency=0.1),
-    "quality_focused": Weights(quality=0.8, cost=0.15, latency=0.05),
-    "balanced": Weights(quality=0.5, cost=0.3, latency=0.2),
-    "cost_focused": Weights(quality=0.4, cost=0.5, latency=0.1),
-    "latency_focused": Weights(quality=0.4, cost=0.3, latency=0.3),
-}
 
 TYPICAL_INPUT_TOKENS: Final = 1_000
 TYPICAL_OUTPUT_TOKENS: Final = 500
 _PER_MTOK: Final = 1e-6
 
 
-def declared_cost_usd(price: Price) -> float:
-    """The price in USD of a typical request, of 1,000 input and 500 output tokens.
+def declared_cost_usd(price: Price, input_tokens: float = TYPICAL_INPUT_TOKENS) -> float:
+    """The price in USD of a request with a typical answer, of 500 output tokens.
 
-    It stands for an arm's mean cost until costs were observed.
+    That of a typical one, with 1,000 input tokens, stands for an arm's mean cost until costs were
+    observed.
     """
     return (
-        TYPICAL_INPUT_TOKENS * _PER_MTOK * price.input_per_mtok
+        input_tokens * _PER_MTOK * price.input_per_mtok
         + TYPICAL_OUTPUT_TOKENS * _PER_MTOK * price.output_per_mtok
         + price.per_request
     )
 
 
-class RewardFunction:
-    """The objective of a policy, as a function of an outcome.
-
-    The reward is the weighted mean of the parts that were observed::
-
-        quality                              weight quality
-        1 - min(1, cost / cost_scale)        weight cost
-        1 - min(1, latency / latency_scale)  weight latency
-
-    so weights are renormalised over what is there. In order:
-
-    - an outcome with a ``reward`` of its own: that, as it is;
-    - ``success`` is False: 0. A failed call earns nothing, however cheap and fast it was;
-    - where quality is missing, ``success`` True counts as quality 1;
-    - a part whose scale is None (nothing known yet) counts as missing;
-    - no part with a positive weight is there: None, there is nothing to learn.
-    """
-
-    __slots__ = ("_cost", "_latency", "_quality")
-
-    def __init__(self, objective: Objective) -> None:
-        weights = objective.weights or PRESETS[objective.preset]
-        self._quality = weights.quality
-        self._cost = weights.cost
-        self._latency = weights.latency
-
-    def __call__(
-        self, outcome: Outcome, cost_scale: float | None, latency_scale: float | None
-    ) -> float | None:
-        """The reward in [0, 1], or None; scales in USD and ms, not negative."""
-        if outcome.reward is not None:
-            return outcome.reward
-        if outcome.success is False:
-            return 0.0
-        quality = outcome.quality
-        if quality is None and outcome.success:
-            quality = 1.0
-        total = weight = 0.0
-        if quality is not None:
-            total += self._quality * quality
-            weight += self._quality
-        if outcome.cost_usd is not None and cost_scale is not None:
-            total += self._cost * _saved(outcome.cost_usd, cost_scale)
-            weight += self._cost
-        if outcome.latency_ms is not None and latency_scale is not None:
-            total += self._latency * _saved(outcome.latency_ms, latency_scale)
-            weight += self._latency
-        # At most 1 in floating point, too: each term is at most its weight, summed in one order.
-        return total / weight if weight > 0.0 else None
-
-
-def _saved(value: float, scale: float) -> float:
+def saved(value: float, scale: float) -> float:
     """1 for nothing spent, 0 at the scale and above it. A scale of 0: all candidates are free."""
     if value >= scale:
         return 0.0 if value > 0.0 else 1.0

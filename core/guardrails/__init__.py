@@ -1,0 +1,1 @@
+"""What no algorithm may do: arms that are set aside, and shares that none goes below."""

@@ -1,0 +1,1 @@
+"""Statistics for people: how many samples, which difference, how much regret, how far along."""

@@ -1,0 +1,57 @@
+"""What a policy must fulfil as a whole, beyond the types of its fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from schemas.fields import duration_ms
+from schemas.policy import Policy
+from schemas.validation.algorithm import algorithm_problems
+from schemas.validation.arms import arm_problems
+from schemas.validation.common import repeated
+from schemas.validation.context import context_problems
+from schemas.validation.guardrails import guardrail_problems
+from schemas.validation.objective import objective_problems
+from schemas.validation.search import search_problems
+
+
+def policy_problems(policy: Policy) -> list[str]:
+    """All that is wrong with a policy, each as one sentence that names the field; [] if nothing.
+
+    The policy's fields must already have the right types and ranges (``decode_policy``).
+    """
+    return [
+        *_version(policy.version),
+        *arm_problems(policy.arms),
+        *algorithm_problems(policy),
+        *search_problems(policy),
+        *objective_problems(policy.objective),
+        *context_problems(policy.context),
+        *guardrail_problems(policy),
+        *_durations(policy),
+        *_drift(policy),
+    ]
+
+
+def _version(version: int) -> Iterator[str]:
+    if version < 1:
+        yield f"version: expected 1 or more, found {version}"
+
+
+def _durations(policy: Policy) -> Iterator[str]:
+    for name, value in (("window", policy.reward.window), ("hold", policy.reward.hold)):
+        try:
+            duration_ms(value)
+        except ValueError as error:
+            yield f"reward.{name}: {error}"
+
+
+def _drift(policy: Policy) -> Iterator[str]:
+    drift = policy.drift
+    if not drift.warning_delta > drift.delta:
+        yield (
+            f"drift: warning_delta ({drift.warning_delta}) must be greater than delta "
+            f"({drift.delta}), so that a warning comes before its drift"
+        )
+    for metric in repeated(drift.on):
+        yield f"drift.on: {metric!r} occurs more than once"

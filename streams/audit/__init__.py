@@ -1,0 +1,1 @@
+"""Replays what workers have decided, from the topics alone, and compares."""

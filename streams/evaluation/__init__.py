@@ -1,0 +1,1 @@
+"""Evaluation without traffic: logs of decisions, recorded answers of all arms, tables, plots."""

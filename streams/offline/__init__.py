@@ -1,0 +1,1 @@
+"""Logs of past outcomes: read, joined, and learned from before a route's first request."""
