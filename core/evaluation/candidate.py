@@ -22,11 +22,11 @@ from core.routing.draw import Distribution
 from core.routing.live import LiveRoute, LiveSegment
 from core.routing.memory import Read
 from core.routing.part import Inputs
+from schemas.fields import EARLIEST_MS
 from schemas.policy import Policy, Search
 from schemas.request import Request
 from schemas.reward import Outcome, Reward
 
-_START_MS: Final = 1_750_000_000_000
 _PACE_MS: Final = 1_000
 _encode = msgspec.json.Encoder().encode
 
@@ -77,7 +77,7 @@ class Candidate:
         self._stored: dict[bytes, bytes] = {}
         self._router = _AskedRouter(self._stored.get)
         self._asked = self._rewarded = 0
-        self._now = _START_MS
+        self._now = EARLIEST_MS
         record = Record(0, self._now, self._key, _encode(policy))
         self._handle(Inputs(policies=[record]))
 

@@ -164,7 +164,7 @@ def _warnings(found: Evaluation) -> Iterator[str]:
             yield (
                 f"thin support: the candidate gives {one.share:.2%} of its choices to arm {arm!r}, "
                 f"for which the log has {one.logged:,} rows that are worth {one.effective:,.0f}, "
-                f"and one of them stands for {one.largest:,.0f}"
+                f"with weights up to {one.largest:,.1f}"
             )
     if support.off_balance:
         yield (
