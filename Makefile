@@ -11,6 +11,7 @@ BIN := $(VENV)/bin
 UV := build/uv/bin/uv
 UV_READY := build/uv/.ready-$(UV_VERSION)
 READY := $(VENV)/.ready
+PEERS := $(VENV)/.peers
 
 # The first of these that is at least 3.11; `make PYTHON=/path/to/python …` overrides the choice.
 NEW_ENOUGH := import sys, venv; sys.exit(sys.version_info < (3, 11))
@@ -40,7 +41,7 @@ lint: $(READY) ## ruff, mypy, and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY) ## the benchmarks; QUICK=1 for short ones
+bench: $(PEERS) ## the benchmarks, with the libraries that they compare with; QUICK=1 for short ones
 	$(BIN)/python -m tests.benchmarks.run $(if $(QUICK),--quick) $(ARGS)
 
 chaos: $(READY) ## kill -9 under load, ROUNDS times (default 30)
@@ -73,4 +74,10 @@ $(READY): pyproject.toml uv.lock | $(UV_READY)
 	@UV_PROJECT_ENVIRONMENT=$(VENV) UV_PYTHON_DOWNLOADS=never \
 		$(UV) sync --locked --extra local --quiet --python "$$(build/uv/bin/python -c \
 		'import sys; print(sys._base_executable)')"
+	@touch $@
+
+$(PEERS): $(READY)
+	@echo "setting up: the libraries that the benchmarks compare with (once, 200 MB)"
+	@UV_PROJECT_ENVIRONMENT=$(VENV) UV_PYTHON_DOWNLOADS=never \
+		$(UV) sync --locked --extra local --group peers --quiet --inexact
 	@touch $@
