@@ -94,6 +94,7 @@ class LinearBandit(Generic[Fit]):
         self.statistics = f"linear dim={dim}"
         self._ridge = ridge
         self._dim = dim
+        self._ridges = ridge * np.eye(dim)
         self._prior_variance = prior_std**2
         rows, columns = np.triu_indices(dim)
         self._upper = rows * dim + columns
@@ -148,12 +149,12 @@ class LinearBandit(Generic[Fit]):
         others.
         """
         d = self._dim
-        A = arm.S.copy()
-        A.flat[:: d + 1] += self._precision(arm)
+        A = arm.S + self._ridges
+        A[0, 0] += arm.weight
         model = np.empty((d + 1 + rows, d))
         model[:d] = root = lapack.dtrtri(cholesky(A), lower=1)[0]
         mean = self._mean(arm)
-        shift: Floats = root.T @ (root @ (arm.b - mean * arm.S[0]))
+        shift: Floats = root.T @ (root @ (arm.b - mean * arm.S[0] if mean else arm.b))
         model[d] = shift
         model[d, 0] += mean
         return model, shift
@@ -246,6 +247,9 @@ def products(models: Sequence[Floats], X: Floats) -> Floats:
     on d alone. A matrix product would choose its order by n, and a decision would depend on which
     others are in its batch.
     """
+    if len(X) == 1:
+        rows = np.einsum("ij,nj->ni", np.concatenate(models), X)
+        return rows.reshape(1, len(models), -1)
     X = np.ascontiguousarray(X)
     found = np.empty((len(X), len(models), len(models[0])))
     for k, model in enumerate(models):
@@ -265,7 +269,8 @@ def cholesky(A: Floats) -> Floats:
     rounding has eaten the ridge, as much of it as rounding can eat is put back, or more if that
     does not do.
     """
-    factor, failed = lapack.dpotrf(A, lower=1)
+    # The transpose of a symmetric matrix in C's order is itself in Fortran's, and is not copied.
+    factor, failed = lapack.dpotrf(A.T, lower=1)
     lost = 8.0 * len(A) * float(_DOUBLES.eps * np.abs(A).max() + _DOUBLES.tiny) if failed else 0.0
     while failed and lost < np.inf:
         factor, failed = lapack.dpotrf(A + lost * np.eye(len(A)), lower=1)

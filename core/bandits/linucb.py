@@ -49,6 +49,12 @@ def shares_of_the_best(scores: Floats, penalties: Floats | None) -> Floats:
     """Rows in which the best scores, less their penalties, share 1 evenly: ``(n, K)``."""
     if penalties is not None:
         scores = scores - penalties
+    if len(scores) == 1:  # most of the time of small arrays is that of the calls
+        row = scores[0].tolist()
+        least = max(row) - _TIE
+        best = [score >= least for score in row]
+        share = 1.0 / sum(best)
+        return np.array([[share if one else 0.0 for one in best]])
     tied = scores >= scores.max(axis=1, keepdims=True) - _TIE
     shares: Floats = tied / tied.sum(axis=1, keepdims=True)
     return shares
