@@ -134,6 +134,8 @@ class DecisionRecord(Struct, array_like=True, frozen=True):
     """The arm that really served, where a reward named another than the decided one."""
     joined: bytes = b""
     """A digest of the reward that was counted; empty while it is awaited."""
+    reserved: float | None = None
+    """What the decision's budget was charged, in USD, until the true cost is known."""
     params: bytes = b""
     """What a search proposed, as JSON; empty for arms whose parameters the policy declares."""
 
@@ -153,6 +155,8 @@ class RouteRecord(Struct, array_like=True):
     unlearned: int = 0
     """Rewards that no arm learned from: removed arm, changed encoding, or nothing to learn."""
     scales: bytes = b""
+    ledger: bytes = b""
+    """Of the policy's budget; empty before the first decision under one."""
 
 
 class ArmRecord(Struct, array_like=True, frozen=True):

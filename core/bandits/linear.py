@@ -248,7 +248,7 @@ def products(models: Sequence[Floats], X: Floats) -> Floats:
     others are in its batch.
     """
     if len(X) == 1:
-        rows = np.einsum("ij,nj->ni", np.concatenate(models), X)
+        rows: Floats = np.einsum("ij,nj->ni", np.concatenate(models), X)
         return rows.reshape(1, len(models), -1)
     X = np.ascontiguousarray(X)
     found = np.empty((len(X), len(models), len(models[0])))

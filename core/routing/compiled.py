@@ -11,6 +11,7 @@ import orjson
 
 from core.bandits.base import Bandit
 from core.bandits.registry import make_bandit
+from core.budget import Pace
 from core.context.encoder import Encoder
 from core.reward import RewardFunction
 from core.search import DIRECT, Searcher, Solver, proposal_number
@@ -35,6 +36,7 @@ class CompiledPolicy:
         "fingerprints",
         "hold_ms",
         "learning",
+        "pace",
         "policy",
         "problems",
         "reward",
@@ -55,6 +57,10 @@ class CompiledPolicy:
             algorithm = policy.algorithm
         self.bandit: Bandit[Any] = make_bandit(algorithm, self.encoder.dim, policy.forgetting)
         self.reward = RewardFunction(policy.objective)
+        budget = policy.budget
+        self.pace: Pace | None = None
+        if budget is not None:
+            self.pace = Pace(budget.usd_per_request, burst=budget.burst, carry=budget.carry)
         self.window_ms = duration_ms(policy.reward.window)
         self.hold_ms = duration_ms(policy.reward.hold)
         self.arms: dict[str, ArmSpec] = {arm.id: arm for arm in policy.arms}

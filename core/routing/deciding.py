@@ -17,6 +17,7 @@ from core.routing.part import Answered, InputRecord
 from core.routing.partition import Partition, wrong_key
 from core.routing.remembered import Remembered
 from core.routing.screening import Refusals, choice_of
+from core.routing.spending import Affordable, affordable, priced
 from schemas.decision import Rejection, RejectionCode
 from schemas.decode import InvalidMessage, decode_request
 from schemas.encode import encode_answer
@@ -45,7 +46,7 @@ class _Named(NamedTuple):
 class _Waiting:
     """A request about to be decided; those of contextual routes wait for each other."""
 
-    __slots__ = ("key", "replaces", "request_id", "serial", "timestamp", "version", "x")
+    __slots__ = ("budget", "key", "replaces", "request_id", "serial", "timestamp", "version", "x")
 
     def __init__(
         self,
@@ -66,6 +67,7 @@ class _Waiting:
         self.x = x
         self.replaces = replaces
         """Whether an older decision, given up by now, stands under the same key."""
+        self.budget: Affordable | None = None
 
 
 _Group = tuple[LiveRoute, CompiledPolicy, LiveSegment, Choice, list[_Waiting]]
@@ -151,17 +153,24 @@ class Deciding:
             x,
             replaces=stored is not None,
         )
+        budget = one.budget = affordable(route, compiled, choice, request)
+        if budget is not None:
+            choice = budget.choice
         owed = memory.owed(route, segment, compiled, choice.arms)
         if compiled.search is not None:
             search = memory.search(route, segment, compiled)
             self._decide(route, compiled, segment, search.distribution(), one)
         elif owed:
             self._explore(route, compiled, segment, owed, one)
+        elif budget is not None:
+            # Each decision moves the price that the next one sees, so they cannot wait together.
+            distribution = priced(memory, route, segment, compiled, budget, x)
+            _charge(one, self._decide(route, compiled, segment, distribution, one))
         elif contextual:
             self._wait((route, compiled, segment, choice, []), one)
         else:
-            found = memory.distribution(route, segment, compiled, choice)
-            self._decide(route, compiled, segment, found, one)
+            distribution = memory.distribution(route, segment, compiled, choice)
+            self._decide(route, compiled, segment, distribution, one)
         if key in self._held:
             self.flush()
             self._learning.release(key)
@@ -199,6 +208,7 @@ class Deciding:
         """Choose one of the arms that forced exploration owes a pull, each as likely."""
         even = Distribution([arm.id for arm in owed], [1.0 / len(owed)] * len(owed))
         chosen = self._decide(route, compiled, segment, even, one)
+        _charge(one, chosen)
         for arm in owed:
             if arm.id == chosen:
                 arm.pulls += 1
@@ -227,6 +237,7 @@ class Deciding:
             propensity=propensity,
             segment=segment.name,
             x=one.x,
+            reserved=None if one.budget is None else one.budget.costs[arm],
             params=b"" if segment.search is None else segment.search.params(arm),
         )
         self._remembered.add(route.name, one.key, record, one.serial, replaces=one.replaces)
@@ -274,6 +285,12 @@ class Deciding:
         else:
             sender = _Named(error.request_id, error.route)
             self._reject(sender, "invalid_request", str(error), record.timestamp)
+
+
+def _charge(one: _Waiting, arm: str) -> None:
+    """Charge the budget with what the chosen arm is expected to cost."""
+    if one.budget is not None and arm in one.budget.costs:
+        one.budget.pacer.reserve(one.budget.costs[arm])
 
 
 def _no_policy(route: str) -> str:

@@ -205,6 +205,11 @@ class Learning:
                 )
             return
         route.scales.observe(arm_id, outcome)
+        pacer = route.pacer(compiled)
+        if pacer is not None and outcome.cost_usd is not None:
+            # What was decided without a budget is not charged; its cost is known from now on.
+            cost = outcome.cost_usd
+            pacer.settle(arm_id, cost if decision.reserved is None else decision.reserved, cost)
         segment = memory.segment(route, decision.segment, compiled.policy.context)
         arm = memory.arm(route, segment, compiled, arm_id)
         value = compiled.reward(

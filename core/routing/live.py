@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.budget import Pacer
 from core.context.vocabulary import Vocabularies
 from core.drift.adwin import Adwin
 from core.guardrails.health import Health
@@ -116,6 +117,7 @@ class LiveRoute:
     """A route's counters, cost and latency scales, policies and segments."""
 
     __slots__ = (
+        "_pacer",
         "dirty",
         "key",
         "known",
@@ -139,12 +141,25 @@ class LiveRoute:
         self.segments: dict[str, LiveSegment] = {}
         self.known: list[str] | None = None
         self.vocabularies: Vocabularies | None = None
+        self._pacer: tuple[CompiledPolicy, Pacer] | None = None
         self.dirty = False
         self.size = len(self.key) + 128
+
+    def pacer(self, compiled: CompiledPolicy) -> Pacer | None:
+        """The ledger of the policy's budget; it goes on from one policy to the next."""
+        if compiled.pace is None:
+            return None
+        if self._pacer is None or self._pacer[0] is not compiled:
+            ledger = self.record.ledger if self._pacer is None else self._pacer[1].encode()
+            pacer = Pacer.decode(ledger, compiled.pace) if ledger else Pacer(compiled.pace)
+            self._pacer = compiled, pacer
+        return self._pacer[1]
 
     def encode(self) -> bytes:
         """The bytes to store."""
         self.record.scales = self.scales.encode()
+        if self._pacer is not None:
+            self.record.ledger = self._pacer[1].encode()
         return encode_state(self.record)
 
 

@@ -20,6 +20,7 @@ from schemas.policy.algorithms import (
     TopTwoThompson,
 )
 from schemas.policy.arms import ArmSpec, ColdStart, Price, Prior, WarmStart
+from schemas.policy.budget import Budget
 from schemas.policy.context import (
     ContextField,
     ContextSpec,
@@ -45,6 +46,7 @@ __all__ = [
     "Algorithm",
     "ArmSpec",
     "BanditAlgorithm",
+    "Budget",
     "ColdStart",
     "Confidence",
     "ContextField",

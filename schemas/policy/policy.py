@@ -9,6 +9,7 @@ from msgspec import Meta, field
 from schemas.fields import Duration, Route
 from schemas.policy.algorithms import Algorithm, Forgetting, ThompsonGaussian
 from schemas.policy.arms import ArmSpec, ColdStart
+from schemas.policy.budget import Budget
 from schemas.policy.context import ContextSpec
 from schemas.policy.guardrails import Guardrails
 from schemas.policy.objective import Objective
@@ -58,5 +59,6 @@ class Policy(Strict, frozen=True):
     objective: Objective = Objective()
     context: ContextSpec = ContextSpec()
     guardrails: Guardrails | None = None
+    budget: Budget | None = None
     reward: RewardSpec = RewardSpec()
     drift: DriftSpec = DriftSpec()

@@ -8,6 +8,7 @@ from schemas.fields import duration_ms
 from schemas.policy import Policy
 from schemas.validation.algorithm import algorithm_problems
 from schemas.validation.arms import arm_problems
+from schemas.validation.budget import budget_problems
 from schemas.validation.common import repeated
 from schemas.validation.context import context_problems
 from schemas.validation.guardrails import guardrail_problems
@@ -28,6 +29,7 @@ def policy_problems(policy: Policy) -> list[str]:
         *objective_problems(policy.objective),
         *context_problems(policy.context),
         *guardrail_problems(policy),
+        *budget_problems(policy),
         *_durations(policy),
         *_drift(policy),
     ]

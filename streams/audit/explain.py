@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from core.routing.explain import Explanation, RewardEvent, Watch, WatchedRouter
+from core.routing.explain import Watch, WatchedRouter
+from core.routing.explained import Explanation, RewardEvent
 from core.routing.part import Answered
 from schemas.decision import Answer
 from schemas.encode import decode_answer

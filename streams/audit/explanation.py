@@ -10,7 +10,7 @@ import orjson
 from rich.console import Console
 from rich.text import Text
 
-from core.routing.explain import Belief, Explanation, RewardEvent
+from core.routing.explained import Belief, Explanation, RewardEvent
 from schemas.decision import Rejection
 from streams.audit.explain import Explained
 from streams.console import make_table, paragraph, print_table

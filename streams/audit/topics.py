@@ -94,9 +94,15 @@ async def snapshots(settings: Settings, partitions: Iterable[int]) -> dict[int, 
     outputs = [TopicPartition(topics.decisions, number) for number in numbers]
     logs = [TopicPartition(settings.changelog, number) for number in numbers]
     inputs = [TopicPartition(topic, number) for topic in topics.inputs for number in numbers]
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.brokers, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.brokers,
+        enable_auto_commit=False,
+        fetch_max_wait_ms=1,  # what it fetches is of no use, and must not keep the rest waiting
+    )
     try:
         await consumer.start()
+        # So that it asks for the metadata of all of them at once, and does not wait for each.
+        consumer.assign(outputs + logs + inputs)
         # In this order: see Snapshot.
         settled = await consumer.end_offsets(outputs)
         ends = await consumer.end_offsets(logs)

@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 
 from core.routing.draw import uniform
-from core.routing.explain import Explanation, Watch, WatchedRouter
+from core.routing.explain import Watch, WatchedRouter
+from core.routing.explained import Explanation
 from core.routing.part import Inputs
 from tests.core.routing import BETA, T0, Driver, R, arms
 
@@ -206,3 +207,20 @@ def test_a_late_reward_is_told() -> None:
     ]))  # fmt: skip
     assert [event.verdict for event in driver.watch.rewards] == ["late"]
     assert not driver.watch.settled
+
+
+def test_an_arm_that_a_guardrail_sets_aside_says_which() -> None:
+    costs = (0.01, 0.02, 0.5)
+    listed = [
+        {**arm, "price": {"per_request": cost}}
+        for arm, cost in zip(arms("a", "b", "c"), costs, strict=True)
+    ]
+    driver = WatchedDriver("r", 2)
+    driver.policy(R, algorithm=BETA, arms=listed, guardrails={"max_cost_usd": 0.05})
+    driver.request(R, "r")
+    why = driver.watch.explanation
+    assert why is not None
+    barred = {view.arm: view.barred for view in why.arms}
+    assert (barred["a"], barred["b"]) == (None, None)
+    assert barred["c"] == "max_cost_usd: it is predicted to cost 0.5 USD, more than 0.05"
+    assert [share.arm for share in why.shares] == ["a", "b"]

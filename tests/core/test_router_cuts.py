@@ -66,6 +66,12 @@ POLICIES: dict[str, dict[str, Any]] = {
             "max_cost_usd": 0.015,
         },
     },
+    "r/paid": {
+        "algorithm": {"name": "thompson_gaussian"},
+        "budget": {"usd_per_request": 0.002},
+        "cold_start": {"pulls": 1},
+    },
+    "r/paid-lin": {"algorithm": {"name": "linucb"}, "budget": {"usd_per_request": 0.005}},
     "r/guarded-lin": {
         "algorithm": {"name": "linucb"},
         "guardrails": {"max_error_rate": 0.3, "error_window": 4, "cooldown": "5s"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.structs import TopicPartition
 from click.testing import CliRunner, Result
 
+from streams.audit.topics import TopicLog, snapshots
 from streams.cli import main
+from streams.settings import Settings, Topics
 from tests.streams.harness import Bench, Worker, bench
 
 LINEAR, BETA, SEARCH, IMPLICIT = "log/linear", "log/beta", "log/search", "log/implicit"
@@ -77,12 +79,7 @@ class Log(NamedTuple):
 
     def read(self, role: str) -> dict[int, list[Any]]:
         """All records of a topic, by partition; ``changelog`` is a role too."""
-
-        async def read() -> dict[int, list[Any]]:
-            async with bench(self.brokers, self.prefix) as made:
-                return await made.read(_topic(made, role))
-
-        return asyncio.run(read())
+        return asyncio.run(_read(self, [role]))[role]
 
     def answers(self) -> dict[tuple[str, str], dict[str, Any]]:
         """The last answer of every request, by route and request id."""
@@ -94,8 +91,26 @@ class Log(NamedTuple):
         return found
 
 
-def _topic(made: Bench, role: str) -> str:
-    return made.settings.changelog if role == "changelog" else made.topics.of_role(role)
+ROLES = ("policies", "requests", "rewards", "decisions", "changelog")
+
+
+def _settings(log: Log) -> Settings:
+    return Settings(log.brokers, f"{log.prefix}app", Topics.prefixed(log.prefix))
+
+
+def _topic(settings: Settings, role: str) -> str:
+    return settings.changelog if role == "changelog" else settings.topics.of_role(role)
+
+
+async def _read(log: Log, roles: Iterable[str]) -> dict[str, dict[int, list[Any]]]:
+    settings = _settings(log)
+    found: dict[str, dict[int, list[Any]]] = {role: {} for role in roles}
+    for number, one in (await snapshots(settings, range(4))).items():
+        spans = dict(zip(ROLES, (*one.inputs, one.decisions, one.changelog), strict=True))
+        for role in found:
+            async with TopicLog(log.brokers, _topic(settings, role), number, spans[role]) as topic:
+                found[role][number] = await topic.take(spans[role].end)
+    return found
 
 
 class Traffic:
@@ -224,35 +239,35 @@ def copied(log: Log, prefix: str, change: Change, deleted: dict[str, int] | None
     ``deleted``: by role, how many of the oldest records of each partition are deleted then, as
     retention does.
     """
-    roles = ["policies", "requests", "rewards", "decisions", "changelog"]
+    made = Log(log.brokers, prefix)
+    settings = _settings(made)
 
     async def copy() -> None:
-        async with bench(log.brokers, log.prefix) as source, bench(log.brokers, prefix) as target:
-            admin = AIOKafkaAdminClient(bootstrap_servers=log.brokers)
-            await admin.start()
-            try:
-                topics = [NewTopic(_topic(target, role), 4, 1) for role in roles]
-                await admin.create_topics(topics)
-                for role in roles:
-                    found = await source.read(_topic(source, role))
-                    for partition, records in found.items():
-                        kept = change(role, partition, records)
-                        await _send(target.producer, _topic(target, role), partition, kept)
-                await target.producer.flush()
-                before = {
-                    TopicPartition(_topic(target, role), partition): RecordsToDelete(
-                        before_offset=min(count, len(found))
-                    )
-                    for role, count in (deleted or {}).items()
-                    for partition, found in (await target.read(_topic(target, role))).items()
-                }
-                if before:
-                    await admin.delete_records(before)
-            finally:
-                await admin.close()
+        found = await _read(log, ROLES)
+        admin = AIOKafkaAdminClient(bootstrap_servers=log.brokers)
+        producer = AIOKafkaProducer(bootstrap_servers=log.brokers, linger_ms=2)
+        await admin.start()
+        await producer.start()
+        try:
+            await admin.create_topics([NewTopic(_topic(settings, role), 4, 1) for role in ROLES])
+            before = {}
+            for role, partitions in found.items():
+                topic = _topic(settings, role)
+                for number, records in partitions.items():
+                    kept = change(role, number, records)
+                    await _send(producer, topic, number, kept)
+                    if deleted and role in deleted:
+                        most = RecordsToDelete(before_offset=min(deleted[role], len(kept)))
+                        before[TopicPartition(topic, number)] = most
+            await producer.flush()
+            if before:
+                await admin.delete_records(before)
+        finally:
+            await producer.stop()
+            await admin.close()
 
     asyncio.run(copy())
-    return Log(log.brokers, prefix)
+    return made
 
 
 async def _send(producer: AIOKafkaProducer, topic: str, partition: int, records: list[Any]) -> None:

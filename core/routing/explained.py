@@ -1,0 +1,104 @@
+"""What an explanation of one decision consists of."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from msgspec import Struct
+
+LEVEL: Final = 0.95
+"""Of the credible intervals."""
+Source = Literal["algorithm", "forced_exploration", "search"]
+Verdict = Literal["learned", "counted", "part", "late", "duplicate", "contradicting"]
+
+
+class Belief(Struct, frozen=True):
+    """What is thought of an arm's mean reward."""
+
+    rewards: float
+    """How many it has learned from, as far as they still count."""
+    mean: float
+    low: float | None
+    high: float | None
+    """The central credible interval of probability ``LEVEL``; None for a set of a search."""
+
+
+class ArmView(Struct, frozen=True):
+    """One arm of the policy, as the decision found it."""
+
+    arm: str
+    model: str
+    belief: Belief
+    pulls: int
+    """How often forced exploration had chosen it."""
+    score: float | None
+    """What the algorithm compares, for this context; see ``Explanation.score``."""
+    probability: float
+    barred: str | None
+    """Why it could not be chosen, if it could not."""
+    guardrail: str | None = None
+    """What the guardrails have against it; it may be chosen nevertheless, to probe it."""
+
+
+class SetView(Struct, frozen=True):
+    """One parameter set of a search, in play."""
+
+    arm: str
+    params: dict[str, Any]
+    rewards: int
+    mean: float | None
+    probability: float
+
+
+class Share(Struct, frozen=True):
+    """An arm's part of [0, 1): from ``low`` on, below ``high``."""
+
+    arm: str
+    probability: float
+    low: float
+    high: float
+
+
+class RewardEvent(Struct, frozen=True):
+    """One reward that named the request, and what became of it."""
+
+    state_version: int
+    timestamp: int
+    verdict: Verdict
+    outcome: dict[str, Any]
+    """Of this event, or of all parts together where it was counted."""
+    arm: str
+    """The arm that served."""
+    reward: float | None = None
+    """In [0, 1], by the policy's objective; None where it gives none, or nothing was counted."""
+    before: Belief | None = None
+    after: Belief | None = None
+    """What was thought of the arm (of a search: of the set) before and after it was counted."""
+
+
+class Explanation(Struct, frozen=True):
+    """All that one decision was made of."""
+
+    route: str
+    request_id: str
+    state_version: int
+    timestamp: int
+    request: dict[str, Any]
+    """The request as it came."""
+    policy_version: int
+    algorithm: dict[str, Any]
+    forgetting: dict[str, Any] | None
+    segment: str
+    source: Source
+    features: dict[str, float] | None
+    """The components of the context by name; None where the algorithm looks at none."""
+    score: str | None
+    """What the arms' scores are."""
+    arms: list[ArmView]
+    sets: list[SetView]
+    shares: list[Share]
+    draw: float
+    """Uniform over [0, 1), a hash of route, request id and policy version."""
+    arm: str
+    propensity: float
+    params: dict[str, Any]
