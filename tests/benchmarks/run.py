@@ -4,7 +4,8 @@ Programs take turns (A B, then B A, …), each trial with fresh topics of its ow
 between neighbours in time, so that a noisy machine disturbs both alike. Figures are medians over
 the repeats. A run in which a request did not get exactly one decision is a failure, and shown.
 
-The phase ``algorithms`` is a program of its own, tests.benchmarks.algorithms.run, and comes first.
+The phases ``algorithms`` and ``search`` are programs of their own and come first:
+tests.benchmarks.algorithms.run and tests.benchmarks.search.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import importlib.util
 import logging
 import os
 import shutil
@@ -36,7 +38,7 @@ from tests.benchmarks.trial import Result, Trial
 PARTITIONS = 8
 QUIET_SHARE = 0.15
 """Of all CPUs: an idle broker, and little else."""
-PHASES = ("algorithms", "latency", "drain")
+PHASES = ("algorithms", "search", "latency", "drain")
 progress = Console(stderr=True, highlight=False)
 
 
@@ -185,18 +187,32 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def algorithms(*, quick: bool) -> bool:
-    """Run the comparison of algorithms; whether it went well."""
-    command = [sys.executable, "-m", "tests.benchmarks.algorithms.run"]
-    say("algorithms: regret, speed and a budget, beside other libraries")
-    return subprocess.run([*command, *(["--quick"] if quick else [])], check=False).returncode == 0
+def program(module: str, *options: str) -> bool:
+    """Run a benchmark that is a program of its own; whether it went well."""
+    command = [sys.executable, "-m", f"tests.benchmarks.{module}", *options]
+    return subprocess.run(command, check=False).returncode == 0
+
+
+def beside_kafka(args: argparse.Namespace) -> bool:
+    """Run the phases that need no broker; whether they went well."""
+    well = True
+    if "algorithms" in args.phases:
+        say("algorithms: regret, speed and a budget, beside other libraries")
+        well = program("algorithms.run", *(["--quick"] if args.quick else []))
+    if "search" in args.phases:
+        if importlib.util.find_spec("skopt") is None:
+            say("search: scikit-optimize is not installed, so there is nothing to compare with")
+        else:
+            say("search: parameters, beside scikit-optimize")
+            well = program("search", "--seeds", "3" if args.quick else "20") and well
+    return well
 
 
 def main() -> None:
     """Run, show, write; the exit code is 1 if any run failed or was not exact."""
     args = parse()
-    well = "algorithms" not in args.phases or algorithms(quick=args.quick)
-    if args.phases == ["algorithms"]:
+    well = beside_kafka(args)
+    if not {"latency", "drain"} & set(args.phases):
         sys.exit(0 if well else 1)
     logging.basicConfig(level=logging.CRITICAL)
     work = Path(tempfile.mkdtemp(prefix="thalweg-bench-"))
