@@ -27,6 +27,7 @@ CONTEXT_FIELDS: Final[tuple[str, ...]] = get_args(ContextField)
 NUMBER_FIELDS: Final = ("input_tokens", "input_chars", "priority")
 """Those that can be scaled, beside ``metadata.<key>``."""
 MAX_DIMENSION: Final = 256
+TIME_FIELDS: Final = frozenset({"hour", "weekday"})
 
 
 class FixedTen(Strict, frozen=True, tag_field="encode", tag="fixed_10"):
@@ -132,3 +133,12 @@ def _listed(feature: Strict) -> list[Any]:
         feature.__struct_config__.tag,
         {name: _listed(x) if isinstance(x, Strict) else x for name, x in values.items()},
     ]
+
+
+def reads_time(spec: ContextSpec) -> bool:
+    """Whether a vector depends on when its request was made."""
+    features = features_of(spec)
+    return any(isinstance(feature, FixedTen) for feature in features) or any(
+        isinstance(feature, CyclicalFeature) or getattr(feature, "field", None) in TIME_FIELDS
+        for _, feature in simple_features(features)
+    )

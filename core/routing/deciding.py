@@ -15,8 +15,9 @@ from core.routing.learning import Learning
 from core.routing.live import LiveArm, LiveRoute, LiveSegment
 from core.routing.part import Answered, InputRecord
 from core.routing.partition import Partition, wrong_key
+from core.routing.refusals import Refusals, no_policy, none_left
 from core.routing.remembered import Remembered
-from core.routing.screening import Refusals, choice_of
+from core.routing.screening import choice_of
 from core.routing.spending import Affordable, affordable, priced
 from schemas.decision import Rejection, RejectionCode
 from schemas.decode import InvalidMessage, decode_request
@@ -127,7 +128,7 @@ class Deciding:
         if request.candidates is not None and never_published:
             route, compiled = self._implicit(route, compiled, request)
         if route is None or compiled is None:
-            self._reject(request, "unknown_route", _no_policy(request.route), timestamp)
+            self._reject(request, "unknown_route", no_policy(request.route), timestamp)
             return
         spec = compiled.policy.context
         at_ms = timestamp if request.timestamp is None else epoch_ms(request.timestamp)
@@ -140,7 +141,7 @@ class Deciding:
         segment = memory.segment(route, segment_of(spec, request, at_ms), spec)
         choice = choice_of(memory, route, segment, compiled, request, timestamp)
         if isinstance(choice, Refusals):
-            self._reject(request, "no_eligible_arm", _none_left(compiled, choice), timestamp)
+            self._reject(request, "no_eligible_arm", none_left(compiled, choice), timestamp)
             return
         route.record.decided += 1
         memory.touch(route)
@@ -291,24 +292,3 @@ def _charge(one: _Waiting, arm: str) -> None:
     """Charge the budget with what the chosen arm is expected to cost."""
     if one.budget is not None and arm in one.budget.costs:
         one.budget.pacer.reserve(one.budget.costs[arm])
-
-
-def _no_policy(route: str) -> str:
-    return (
-        f"route {route!r} has no policy: publish one on the policy topic with key {route!r}, or "
-        "name candidates in the request"
-    )
-
-
-def _none_left(compiled: CompiledPolicy, refusals: Refusals) -> str:
-    if refusals.reasons:
-        removed = "; ".join(f"{arm}: {reason}" for arm, reason in refusals.reasons.items())
-        return (
-            f"guardrails of policy version {compiled.version} set aside every arm that the request "
-            f"could get, and name no fallback: {removed}"
-        )
-    enabled = ", ".join(compiled.eligible) or "none"
-    return (
-        f"no arm is left to choose: policy version {compiled.version} has the enabled arms "
-        f"{enabled}, and the request's candidates name none of them"
-    )

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from core.context.fields import tokens_of
 from core.reward import TYPICAL_INPUT_TOKENS, declared_cost_usd
 from core.routing.choice import Choice
 from core.routing.compiled import CompiledPolicy
 from core.routing.live import LiveRoute, LiveSegment
 from core.routing.memory import Memory
+from core.routing.refusals import Refusals
 from schemas.policy import ArmSpec
 from schemas.request import Request
-
-
-class Refusals(NamedTuple):
-    """Why none of a request's arms may be chosen."""
-
-    reasons: dict[str, str]
 
 
 def choice_of(

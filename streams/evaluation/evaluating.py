@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
@@ -18,13 +17,11 @@ from core.evaluation.reward_model import cross_fitted
 from core.evaluation.sequential import Progress, acceptance_of, progressive
 from core.evaluation.support import Support, support_of
 from core.reward import RewardFunction, RouteScales
-from schemas.features import FixedTen, features_of, simple_features
+from schemas.features import TIME_FIELDS, reads_time
 from schemas.policy import ContextSpec, FixedSplit, Policy
 from schemas.request import Request
 from streams.evaluation.decision_log import LoggedDecision
 from streams.offline.outcomes import Skipped
-
-_TIMES: Final = ("hour", "weekday")
 
 
 class EvaluationError(Exception):
@@ -165,8 +162,8 @@ def _known(
     spec = candidate.compiled.policy.context
     contextual = candidate.compiled.bandit.contextual
     needs_context = contextual or bool(spec.segment_by)
-    needs_time = (contextual and _reads_time(spec)) or any(
-        name in _TIMES for name in spec.segment_by
+    needs_time = (contextual and reads_time(spec)) or any(
+        name in TIME_FIELDS for name in spec.segment_by
     )
     found = []
     for one in decisions:
@@ -217,10 +214,3 @@ def _contexts(spec: ContextSpec, decisions: Sequence[LoggedDecision]) -> Floats:
             return encoder.encode(nothing, at_ms, vocabularies)
 
     return encoder.matrix([encoded(decision) for decision in decisions])
-
-
-def _reads_time(spec: ContextSpec) -> bool:
-    features = features_of(spec)
-    return any(isinstance(feature, FixedTen) for feature in features) or any(
-        getattr(feature, "field", None) in _TIMES for _, feature in simple_features(features)
-    )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
-from streams.offline.rows import LogError, Row, Unread, _row, read_rows
+from streams.offline.rows import LogError, Row, Unread, read_rows, row_of
 
 
 def read_log(path: Path) -> Iterator[Row | Unread]:
@@ -35,6 +35,6 @@ def _read_parquet(path: Path) -> Iterator[Row | Unread]:
         for batch in table.iter_batches():
             for fields in batch.to_pylist():
                 at += 1
-                yield _row(f"{path}:{at}", fields, text=False)
+                yield row_of(f"{path}:{at}", fields, text=False)
     except (OSError, arrow.ArrowException) as error:
         raise LogError(f"{path}: not a Parquet file that can be read ({error})") from error

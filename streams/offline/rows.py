@@ -70,7 +70,7 @@ def _read_json_lines(path: Path) -> Iterator[Row | Unread]:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 yield Unread(where, f"not JSON: {error}")
                 continue
-            yield _row(where, fields, text=False)
+            yield row_of(where, fields, text=False)
 
 
 def _read_csv(path: Path) -> Iterator[Row | Unread]:
@@ -88,12 +88,12 @@ def _read_csv(path: Path) -> Iterator[Row | Unread]:
                         yield Unread(where, f"{len(cells)} cells, the header has {len(header)}")
                     continue
                 named = zip(header, cells, strict=True)
-                yield _row(where, {name: cell for name, cell in named if cell.strip()}, text=True)
+                yield row_of(where, {name: cell for name, cell in named if cell.strip()}, text=True)
         except csv.Error as error:
             raise LogError(f"{path}: not CSV, in line {table.line_num}: {error}") from error
 
 
-def _row(where: str, fields: object, *, text: bool) -> Row | Unread:
+def row_of(where: str, fields: object, *, text: bool) -> Row | Unread:
     """The row in the wire's form."""
     if not isinstance(fields, dict):
         return Unread(where, f"expected an object, found {str(fields)[:40]!r}")

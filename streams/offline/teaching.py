@@ -13,8 +13,8 @@ from core.bandits.base import Floats
 from core.context.encoder import ContextError
 from core.reward import RouteScales
 from core.routing.compiled import CompiledPolicy
-from schemas.features import FixedTen, features_of, simple_features
-from schemas.policy import ContextSpec, Policy
+from schemas.features import reads_time
+from schemas.policy import Policy
 from schemas.request import Request
 from streams.offline.outcomes import Call, Skipped
 
@@ -63,7 +63,7 @@ class Teacher:
                 "give it a bandit algorithm to start its arms from a log"
             )
         self._states = {arm.id: compiled.prior_state(arm.id) for arm in self.policy.arms}
-        self._needs_time = compiled.bandit.contextual and _reads_time(self.policy.context)
+        self._needs_time = compiled.bandit.contextual and reads_time(self.policy.context)
 
     def learn(self, calls: Iterable[Call]) -> None:
         """Learn from calls, or count them as skipped."""
@@ -151,11 +151,3 @@ def with_evidence(
         else:
             arms.append(arm)
     return {**document, "arms": arms}
-
-
-def _reads_time(spec: ContextSpec) -> bool:
-    features = features_of(spec)
-    return any(isinstance(feature, FixedTen) for feature in features) or any(
-        getattr(feature, "field", None) in ("hour", "weekday")
-        for _, feature in simple_features(features)
-    )
