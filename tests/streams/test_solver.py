@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.core.search_tasks import tasks
 
 from core.search import Task, propose
 from streams.engine.solver import ChildSolver
+from tests.core.search_tasks import tasks
 
 ORPHAN = """
 import sys, time
