@@ -9,7 +9,7 @@ from msgspec import Struct
 from schemas.fields import ArmId, EpochMs, Route
 
 Severity = Literal["info", "warning", "critical"]
-Metric = Literal["quality", "cost", "latency", "reward"]
+Metric = Literal["quality", "cost", "latency", "reward", "success"]
 
 
 class Level(Struct, frozen=True):
@@ -26,13 +26,16 @@ class Alert(Struct, frozen=True):
     """The same for every redelivery of the same detection."""
     route: Route
     arm: ArmId
-    type: Literal["drift", "warning"]
+    """Which arm it is about; of an experiment or a rollout, which variant."""
+    type: Literal["drift", "warning", "experiment", "rollout"]
     severity: Severity
     metric: Metric
     before: Level
     after: Level
     detector: str
-    action: Literal["alert", "restart_arm"]
+    action: Literal[
+        "alert", "restart_arm", "adopted", "stopped", "advanced", "rolled_back", "completed"
+    ]
     """What was done about it."""
     message: str
     segment: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from schemas.fields import ArmId, EpochMs, RequestId, Route, Unit
 
@@ -24,6 +24,8 @@ class Decision(Struct, frozen=True, tag_field="status", tag="decided"):
     state_version: int
     """The place of the request among all inputs that its partition applied, from 1."""
     timestamp: EpochMs
+    variant: str | UnsetType = UNSET
+    """Which side of the route's experiment or rollout it met. The propensity is over all sides."""
 
 
 class Rejection(Struct, frozen=True, tag_field="status", tag="rejected"):

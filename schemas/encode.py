@@ -50,6 +50,11 @@ def decode_dead_letter(data: bytes) -> DeadLetter:
     return _DEAD_LETTER.decode(data)
 
 
+def with_variant(decision: bytes, variant: str) -> bytes:
+    """An encoded decision with its ``variant``, as ``encode_answer`` writes it."""
+    return decision[:-1] + b',"variant":' + orjson.dumps(variant) + b"}"
+
+
 class DecisionEncoder:
     """Decisions for one arm of one policy version: what never changes is encoded once.
 

@@ -76,6 +76,11 @@ def search_key(route: str, segment: str) -> bytes:
     return f"Q{route}\0{segment}".encode()
 
 
+def trial_key(route: str, name: str) -> bytes:
+    """Where an experiment or a rollout is kept."""
+    return f"X{route}\0{name}".encode()
+
+
 def detector_key(route: str, segment: str, arm: str, metric: str) -> bytes:
     """Where the change detector of one metric of an arm is kept."""
     return f"W{route}\0{segment}\0{arm}\0{metric}".encode()
@@ -136,6 +141,10 @@ class DecisionRecord(Struct, array_like=True, frozen=True):
     """A digest of the reward that was counted; empty while it is awaited."""
     reserved: float | None = None
     """What the decision's budget was charged, in USD, until the true cost is known."""
+    variant: str = ""
+    """Of the route's experiment or rollout, if it had one."""
+    step: int = 0
+    """At which the rollout was."""
     params: bytes = b""
     """What a search proposed, as JSON; empty for arms whose parameters the policy declares."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import orjson
@@ -15,10 +15,13 @@ from core.budget import Pace
 from core.context.encoder import Encoder
 from core.reward import RewardFunction
 from core.search import DIRECT, Searcher, Solver, proposal_number
-from schemas.encode import DecisionEncoder
+from schemas.encode import DecisionEncoder, with_variant
 from schemas.fields import duration_ms
 from schemas.policy import ArmSpec, BanditAlgorithm, FixedSplit, Policy, Search
 from schemas.state import DecisionRecord
+
+if TYPE_CHECKING:
+    from core.routing.trial import Trial
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -41,6 +44,7 @@ class CompiledPolicy:
         "problems",
         "reward",
         "search",
+        "trial",
         "version",
         "window_ms",
     )
@@ -50,6 +54,8 @@ class CompiledPolicy:
         self.version = version
         self.encoder = Encoder(policy.context)
         self.search: Searcher | None = None
+        self.trial: Trial | None = None
+        """Its experiment or rollout, whose variants are policies of their own."""
         algorithm: BanditAlgorithm = FixedSplit()  # what a search's one arm learns by, as a whole
         if isinstance(policy.algorithm, Search):
             self.search = Searcher(policy.algorithm, solver)
@@ -113,7 +119,15 @@ class CompiledPolicy:
             encode = DecisionEncoder(
                 self.policy.route, record.arm, base.model, params, self.version
             )
-        return encode(request_id, record.propensity, record.version, record.timestamp)
+        payload = encode(request_id, record.propensity, record.version, record.timestamp)
+        return with_variant(payload, record.variant) if record.variant else payload
+
+    def owner(self, variant: str) -> CompiledPolicy | None:
+        """The policy by which a variant learns; None if it is no more. "" is the policy itself."""
+        if not variant:
+            return self
+        index = None if self.trial is None else self.trial.index(variant)
+        return None if self.trial is None or index is None else self.trial.variants[index][1]
 
     def declared(self, arm: str) -> str:
         """The arm of the policy that an arm id means: of a search's proposals, its only one."""

@@ -13,12 +13,15 @@ from core.routing.draw import Distribution, uniform
 from core.routing.held import HeldRewards
 from core.routing.learning import Learning
 from core.routing.live import LiveArm, LiveRoute, LiveSegment
+from core.routing.meeting import Met, meet
 from core.routing.part import Answered, InputRecord
 from core.routing.partition import Partition, wrong_key
 from core.routing.refusals import Refusals, no_policy, none_left
 from core.routing.remembered import Remembered
+from core.routing.results import count_assignment
 from core.routing.screening import choice_of
-from core.routing.spending import Affordable, affordable, priced
+from core.routing.spending import affordable, priced
+from core.routing.waiting import Waiting
 from schemas.decision import Rejection, RejectionCode
 from schemas.decode import InvalidMessage, decode_request
 from schemas.encode import encode_answer
@@ -44,34 +47,7 @@ class _Named(NamedTuple):
     route: str
 
 
-class _Waiting:
-    """A request about to be decided; those of contextual routes wait for each other."""
-
-    __slots__ = ("budget", "key", "replaces", "request_id", "serial", "timestamp", "version", "x")
-
-    def __init__(
-        self,
-        key: bytes,
-        request_id: str,
-        version: int,
-        serial: int,
-        timestamp: int,
-        x: bytes,
-        *,
-        replaces: bool,
-    ) -> None:
-        self.key = key
-        self.request_id = request_id
-        self.version = version
-        self.serial = serial
-        self.timestamp = timestamp
-        self.x = x
-        self.replaces = replaces
-        """Whether an older decision, given up by now, stands under the same key."""
-        self.budget: Affordable | None = None
-
-
-_Group = tuple[LiveRoute, CompiledPolicy, LiveSegment, Choice, list[_Waiting]]
+_Group = tuple[LiveRoute, CompiledPolicy, LiveSegment, Choice, list[Waiting]]
 
 
 class Deciding:
@@ -132,20 +108,25 @@ class Deciding:
             return
         spec = compiled.policy.context
         at_ms = timestamp if request.timestamp is None else epoch_ms(request.timestamp)
-        contextual = compiled.bandit.contextual
+        trial = compiled.trial
+        contextual = compiled.bandit.contextual if trial is None else trial.contextual
         try:
             x = memory.encode(route, compiled, request, at_ms) if contextual else b""
         except ContextError as error:
             self._reject(request, "invalid_request", str(error), timestamp)
             return
         segment = memory.segment(route, segment_of(spec, request, at_ms), spec)
-        choice = choice_of(memory, route, segment, compiled, request, timestamp)
+        choice: Choice | Met | Refusals
+        if trial is None:
+            choice = choice_of(memory, route, segment, compiled, request, timestamp)
+        else:
+            choice = meet(memory, route, trial, segment, request, x, at_ms, timestamp)
         if isinstance(choice, Refusals):
             self._reject(request, "no_eligible_arm", none_left(compiled, choice), timestamp)
             return
         route.record.decided += 1
         memory.touch(route)
-        one = _Waiting(
+        one = Waiting(
             key,
             request.request_id,
             state.version,
@@ -154,6 +135,10 @@ class Deciding:
             x,
             replaces=stored is not None,
         )
+        if isinstance(choice, Met):
+            self._meet(route, compiled, choice, one)
+            self._release(key)
+            return
         budget = one.budget = affordable(route, compiled, choice, request)
         if budget is not None:
             choice = budget.choice
@@ -166,17 +151,33 @@ class Deciding:
         elif budget is not None:
             # Each decision moves the price that the next one sees, so they cannot wait together.
             distribution = priced(memory, route, segment, compiled, budget, x)
-            _charge(one, self._decide(route, compiled, segment, distribution, one))
+            one.charge(self._decide(route, compiled, segment, distribution, one))
         elif contextual:
             self._wait((route, compiled, segment, choice, []), one)
         else:
             distribution = memory.distribution(route, segment, compiled, choice)
             self._decide(route, compiled, segment, distribution, one)
+        self._release(key)
+
+    def _release(self, key: bytes) -> None:
+        """Count the rewards that came before their request."""
         if key in self._held:
             self.flush()
             self._learning.release(key)
 
-    def _wait(self, group: _Group, one: _Waiting) -> None:
+    def _meet(self, route: LiveRoute, compiled: CompiledPolicy, met: Met, one: Waiting) -> None:
+        """Decide for the variant that the request meets, and count the meeting."""
+        side = met.side
+        one.met, one.budget = met, side.budget
+        if not side.compiled.bandit.contextual:
+            one.x = b""
+        if side.owed:
+            self._explore(route, side.compiled, side.segment, side.owed, one)
+        else:
+            one.charge(self._decide(route, side.compiled, side.segment, side.distribution, one))
+        count_assignment(self._state, route, compiled, met.live, met.variant, one.timestamp)
+
+    def _wait(self, group: _Group, one: Waiting) -> None:
         route, _, segment, choice, _ = group
         self._groups.setdefault((route.name, segment.name, choice), group)[4].append(one)
         self._waiting.add(one.key)
@@ -204,12 +205,12 @@ class Deciding:
         compiled: CompiledPolicy,
         segment: LiveSegment,
         owed: list[LiveArm],
-        one: _Waiting,
+        one: Waiting,
     ) -> None:
         """Choose one of the arms that forced exploration owes a pull, each as likely."""
         even = Distribution([arm.id for arm in owed], [1.0 / len(owed)] * len(owed))
         chosen = self._decide(route, compiled, segment, even, one)
-        _charge(one, chosen)
+        one.charge(chosen)
         for arm in owed:
             if arm.id == chosen:
                 arm.pulls += 1
@@ -221,11 +222,15 @@ class Deciding:
         compiled: CompiledPolicy,
         segment: LiveSegment,
         distribution: Distribution,
-        one: _Waiting,
+        one: Waiting,
     ) -> str:
         """Draw, remember and answer; returns the arm."""
         state = self._state
         arm, propensity = distribution.pick(uniform(route.name, one.request_id, compiled.version))
+        variant, step = "", 0
+        if one.met is not None:
+            variant, step = one.met.name, one.met.step
+            propensity = one.met.propensities[arm]
         deadline = one.timestamp + compiled.window_ms
         last_serial = one.serial + compiled.policy.reward.max_open
         record = DecisionRecord(
@@ -239,6 +244,8 @@ class Deciding:
             segment=segment.name,
             x=one.x,
             reserved=None if one.budget is None else one.budget.costs[arm],
+            variant=variant,
+            step=step,
             params=b"" if segment.search is None else segment.search.params(arm),
         )
         self._remembered.add(route.name, one.key, record, one.serial, replaces=one.replaces)
@@ -286,9 +293,3 @@ class Deciding:
         else:
             sender = _Named(error.request_id, error.route)
             self._reject(sender, "invalid_request", str(error), record.timestamp)
-
-
-def _charge(one: _Waiting, arm: str) -> None:
-    """Charge the budget with what the chosen arm is expected to cost."""
-    if one.budget is not None and arm in one.budget.costs:
-        one.budget.pacer.reserve(one.budget.costs[arm])

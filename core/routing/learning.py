@@ -14,6 +14,7 @@ from core.routing.live import LiveArm, LiveRoute, LiveSegment
 from core.routing.memory import NO_CONTEXT
 from core.routing.part import InputRecord
 from core.routing.partition import Partition, wrong_key
+from core.routing.results import count_outcome
 from core.routing.watch import alert_of, observed
 from schemas.decode import InvalidMessage, decode_reward
 from schemas.encode import encode_alert
@@ -190,7 +191,8 @@ class Learning:
             decision, joined=_digest(outcome, served), served=served, x=b""
         )
         memory.put(key, encode_state(joined))
-        compiled = memory.current(route)
+        current = memory.current(route)
+        compiled = None if current is None else current.owner(decision.variant)
         chosen = served or decision.arm
         arm_id = chosen if compiled is None else compiled.declared(chosen)
         if compiled is None or arm_id not in compiled.arms:
@@ -205,17 +207,19 @@ class Learning:
                 )
             return
         route.scales.observe(arm_id, outcome)
+        assert current is not None, "a variant is one of the policy in force"
         pacer = route.pacer(compiled)
         if pacer is not None and outcome.cost_usd is not None:
             # What was decided without a budget is not charged; its cost is known from now on.
             cost = outcome.cost_usd
             pacer.settle(arm_id, cost if decision.reserved is None else decision.reserved, cost)
-        segment = memory.segment(route, decision.segment, compiled.policy.context)
+        segment = memory.stored_segment(route, decision.segment, compiled.policy.context)
         arm = memory.arm(route, segment, compiled, arm_id)
+        # By the arms of the whole policy: rewards of variants must be comparable.
         value = compiled.reward(
             outcome,
-            route.scales.cost_scale(compiled.policy.arms, compiled.policy.objective),
-            route.scales.latency_scale(compiled.policy.arms, compiled.policy.objective),
+            route.scales.cost_scale(current.policy.arms, current.policy.objective),
+            route.scales.latency_scale(current.policy.arms, current.policy.objective),
         )
         if value is not None and self._same_statistics(route, compiled, decision):
             x = compiled.encoder.unpack(decision.x) if decision.x else _NO_CONTEXT_ROW
@@ -235,6 +239,7 @@ class Learning:
             quality = compiled.reward.quality(outcome)
             arm.health.observe(outcome, quality, state.reward_clock, compiled.policy.guardrails)
             memory.touch(arm)
+        count_outcome(state, route, current, decision, outcome, value)
         self._watch(route, compiled, segment, arm, outcome, value, key)
 
     def _same_statistics(
@@ -244,7 +249,8 @@ class Learning:
         if decision.policy_version == compiled.version:
             return True
         then = self._state.memory.policy(route, decision.policy_version)
-        return then is not None and then.learning == compiled.learning
+        own = None if then is None else then.owner(decision.variant)
+        return own is not None and own.learning == compiled.learning
 
     def _watch(
         self,

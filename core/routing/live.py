@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.budget import Pacer
+from core.budget import Pace, Pacer
 from core.context.vocabulary import Vocabularies
 from core.drift.adwin import Adwin
 from core.guardrails.health import Health
@@ -16,6 +16,7 @@ from core.routing.choice import Choice
 from core.routing.compiled import CompiledPolicy
 from core.routing.draw import Distribution
 from core.routing.live_search import LiveSearch
+from core.routing.trial import LiveTrial
 from schemas.state import ArmRecord, RouteRecord, decode_arm, encode_state, route_key
 
 
@@ -128,6 +129,7 @@ class LiveRoute:
         "scales",
         "segments",
         "size",
+        "trial",
         "vocabularies",
     )
 
@@ -141,7 +143,8 @@ class LiveRoute:
         self.segments: dict[str, LiveSegment] = {}
         self.known: list[str] | None = None
         self.vocabularies: Vocabularies | None = None
-        self._pacer: tuple[CompiledPolicy, Pacer] | None = None
+        self.trial: LiveTrial | None = None
+        self._pacer: tuple[Pace, Pacer] | None = None
         self.dirty = False
         self.size = len(self.key) + 128
 
@@ -149,10 +152,10 @@ class LiveRoute:
         """The ledger of the policy's budget; it goes on from one policy to the next."""
         if compiled.pace is None:
             return None
-        if self._pacer is None or self._pacer[0] is not compiled:
+        if self._pacer is None or self._pacer[0] != compiled.pace:
             ledger = self.record.ledger if self._pacer is None else self._pacer[1].encode()
             pacer = Pacer.decode(ledger, compiled.pace) if ledger else Pacer(compiled.pace)
-            self._pacer = compiled, pacer
+            self._pacer = compiled.pace, pacer
         return self._pacer[1]
 
     def encode(self) -> bytes:
@@ -163,4 +166,4 @@ class LiveRoute:
         return encode_state(self.record)
 
 
-Live = LiveArm | LiveDetector | LiveRoute | LiveSearch
+Live = LiveArm | LiveDetector | LiveRoute | LiveSearch | LiveTrial

@@ -19,6 +19,7 @@ from core.routing.compiled import CompiledPolicy
 from core.routing.draw import Distribution
 from core.routing.live import Live, LiveArm, LiveDetector, LiveRoute, LiveSegment
 from core.routing.live_search import LiveSearch
+from core.routing.trial import VARIANT_MARK, LiveTrial, Trial
 from core.search import Solver
 from schemas.decode import decode_stored_policy
 from schemas.policy import ContextSpec, Policy
@@ -34,6 +35,7 @@ from schemas.state import (
     route_key,
     search_key,
     segments_key,
+    trial_key,
     vocabularies_key,
 )
 
@@ -122,7 +124,21 @@ class Memory:
 
     def compile(self, policy: Policy) -> CompiledPolicy:
         """A policy made ready."""
-        return CompiledPolicy(policy, policy.version, self._solver)
+        compiled = CompiledPolicy(policy, policy.version, self._solver)
+        if policy.experiment is not None or policy.rollout is not None:
+            try:
+                compiled.trial = Trial(compiled)
+            except ValueError as error:
+                compiled.problems.append(str(error))
+        return compiled
+
+    def trial(self, route: LiveRoute, trial: Trial, now_ms: int) -> LiveTrial:
+        """The state of the route's experiment or rollout, which begins ``now_ms`` if it is new."""
+        if route.trial is None:
+            key = trial_key(route.name, trial.name)
+            route.trial = LiveTrial(key, trial, self.get(key), now_ms)
+            self.touch(route.trial)
+        return route.trial
 
     def current(self, route: LiveRoute) -> CompiledPolicy | None:
         """The policy in force, or None where it was withdrawn."""
@@ -153,6 +169,20 @@ class Memory:
                 name = self._admit(route, name, spec.max_segments)
             segment = route.segments.setdefault(name, LiveSegment(name))
         return segment
+
+    def variant_segment(self, route: LiveRoute, name: str) -> LiveSegment:
+        """A variant's part of a segment that was admitted."""
+        segment = route.segments.get(name)
+        if segment is None:
+            segment = route.segments[name] = LiveSegment(name)
+        return segment
+
+    def stored_segment(self, route: LiveRoute, name: str, spec: ContextSpec) -> LiveSegment:
+        """The segment that a decision names: one of the route's, or a variant's part of one."""
+        # No field is named like a variant's mark.
+        if name.rpartition("|")[2].startswith(VARIANT_MARK):
+            return self.variant_segment(route, name)
+        return self.segment(route, name, spec)
 
     def _admit(self, route: LiveRoute, name: str, most: int) -> str:
         if route.known is None:
@@ -263,3 +293,4 @@ class Memory:
         """Write back what the old policy's objects hold, and read them anew under the new one."""
         self.settle()
         route.segments.clear()
+        route.trial = None

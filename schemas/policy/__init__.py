@@ -39,6 +39,7 @@ from schemas.policy.guardrails import Guardrails
 from schemas.policy.objective import Objective, Preset, SignalSpec, Weights
 from schemas.policy.policy import Confidence, DriftMetric, DriftSpec, Policy, RewardSpec
 from schemas.policy.search import Parameter, Search, Stop
+from schemas.policy.trial import Experiment, Rollout, Variant
 
 __all__ = [
     "KLUCB",
@@ -57,6 +58,7 @@ __all__ = [
     "DriftSpec",
     "EmbeddingFeature",
     "EpsilonGreedy",
+    "Experiment",
     "Feature",
     "FixedSplit",
     "Forgetting",
@@ -76,6 +78,7 @@ __all__ = [
     "Price",
     "Prior",
     "RewardSpec",
+    "Rollout",
     "ScaledFeature",
     "Search",
     "SignalSpec",
@@ -86,6 +89,7 @@ __all__ = [
     "ThompsonBeta",
     "ThompsonGaussian",
     "TopTwoThompson",
+    "Variant",
     "VocabularyFeature",
     "WarmStart",
     "Weights",

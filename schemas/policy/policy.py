@@ -14,6 +14,7 @@ from schemas.policy.context import ContextSpec
 from schemas.policy.guardrails import Guardrails
 from schemas.policy.objective import Objective
 from schemas.policy.strict import Strict
+from schemas.policy.trial import Experiment, Rollout
 
 DriftMetric = Literal["quality", "cost", "latency", "reward"]
 Confidence = Annotated[float, Meta(gt=0.0, lt=1.0)]
@@ -60,5 +61,7 @@ class Policy(Strict, frozen=True):
     context: ContextSpec = ContextSpec()
     guardrails: Guardrails | None = None
     budget: Budget | None = None
+    experiment: Experiment | None = None
+    rollout: Rollout | None = None
     reward: RewardSpec = RewardSpec()
     drift: DriftSpec = DriftSpec()

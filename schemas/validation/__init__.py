@@ -14,6 +14,7 @@ from schemas.validation.context import context_problems
 from schemas.validation.guardrails import guardrail_problems
 from schemas.validation.objective import objective_problems
 from schemas.validation.search import search_problems
+from schemas.validation.trial import trial_problems
 
 
 def policy_problems(policy: Policy) -> list[str]:
@@ -30,6 +31,7 @@ def policy_problems(policy: Policy) -> list[str]:
         *context_problems(policy.context),
         *guardrail_problems(policy),
         *budget_problems(policy),
+        *trial_problems(policy),
         *_durations(policy),
         *_drift(policy),
     ]

@@ -72,6 +72,34 @@ POLICIES: dict[str, dict[str, Any]] = {
         "cold_start": {"pulls": 1},
     },
     "r/paid-lin": {"algorithm": {"name": "linucb"}, "budget": {"usd_per_request": 0.005}},
+    "r/tried": {
+        "algorithm": {"name": "thompson_beta"},
+        "experiment": {
+            "name": "x",
+            "variants": [
+                {"id": "one"},
+                {"id": "two", "algorithm": {"name": "linear_thompson"}, "share": 2.0},
+            ],
+            "unit": "task_type",
+            "min_samples": 2,
+            "max_samples": 14,
+        },
+        "cold_start": {"pulls": 1},
+        "guardrails": {"min_share": 0.1},
+    },
+    "r/rolled": {
+        "algorithm": {"name": "linucb"},
+        "context": {"segment_by": ["task_type"], "max_segments": 2},
+        "rollout": {
+            "name": "y",
+            "algorithm": {"name": "thompson_beta"},
+            "margins": {"quality": 0.3, "cost": 0.01},
+            "steps": [0.5, 0.8, 1.0],
+            "min_time": "1s",
+            "min_samples": 2,
+        },
+        "budget": {"usd_per_request": 0.005},
+    },
     "r/guarded-lin": {
         "algorithm": {"name": "linucb"},
         "guardrails": {"max_error_rate": 0.3, "error_window": 4, "cooldown": "5s"},
@@ -108,7 +136,7 @@ def _events(seed: int, cycles: int) -> list[list[list[tuple[Any, str | None, int
                 cycle[0].append((None, route, now))
                 continue
             cycle[0].append((event, route, now))
-        for _ in range(chance.randrange(18)):
+        for _ in range(chance.randrange(26)):
             route = chance.choice(ROUTES)
             event = {"route": route, "request_id": chance.choice(ids)}
             event["context"] = {
@@ -121,7 +149,7 @@ def _events(seed: int, cycles: int) -> list[list[list[tuple[Any, str | None, int
                 event["context"] = {"priority": "high"}
             key = route if chance.random() < 0.97 else "wrong"
             cycle[1].append((event, key, now + chance.randrange(-300, 300)))
-        for _ in range(chance.randrange(18)):
+        for _ in range(chance.randrange(26)):
             route = chance.choice(ROUTES)
             event = {"route": route, "request_id": chance.choice(ids)}
             event["quality"] = chance.choice((0.0, 0.25, 0.9, 1.0))
@@ -213,7 +241,7 @@ def test_the_events_reach_every_kind_of_outcome() -> None:
     reasons: Counter[str] = Counter()
     counters: Counter[str] = Counter()
     alerts = 0
-    for seed in range(12):
+    for seed in range(30):
         driver = _run(_events(seed, 25), "one by one", seed)
         reasons.update(driver.letters())
         alerts += len(driver.alerts())

@@ -1,0 +1,1 @@
+"""Experiments on a stream: variants compared at fixed samples or at any time, and rollouts."""

@@ -1,0 +1,101 @@
+"""What trials find, counted from decisions and outcomes, and told on the drift topic."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Literal
+
+from core.experiments.policy import trial_values
+from core.routing.compiled import CompiledPolicy
+from core.routing.live import LiveRoute
+from core.routing.partition import Partition
+from core.routing.trial import LiveTrial, News
+from schemas.alert import Alert
+from schemas.encode import encode_alert
+from schemas.reward import Outcome
+from schemas.state import DecisionRecord
+
+_ACTIONS: dict[str, Literal["alert", "stopped", "advanced", "rolled_back", "completed"]] = {
+    "guardrail": "stopped",
+    "ratio_mismatch": "stopped",
+    "advance": "advanced",
+    "roll_back": "rolled_back",
+    "done": "completed",
+}
+
+
+def count_outcome(
+    state: Partition,
+    route: LiveRoute,
+    current: CompiledPolicy,
+    decision: DecisionRecord,
+    outcome: Outcome,
+    reward: float | None,
+) -> None:
+    """Show a trial the outcome of a decision that met it, under the rules that still hold."""
+    memory, trial = state.memory, current.trial
+    if trial is None or not decision.variant:
+        return
+    then = memory.policy(route, decision.policy_version)
+    index = trial.index(decision.variant)
+    if index is None or then is None or then.trial is None:
+        return
+    if then.trial.fingerprint != trial.fingerprint:
+        return
+    live = memory.trial(route, trial, state.reward_clock)
+    values = trial_values(outcome, current.reward.quality(outcome), reward)
+    news = live.observed(index, decision.step, values, state.reward_clock)
+    memory.touch(live)
+    tell(state, route, current, live, news, state.reward_clock)
+
+
+def count_assignment(
+    state: Partition,
+    route: LiveRoute,
+    current: CompiledPolicy,
+    live: LiveTrial,
+    variant: int,
+    now_ms: int,
+) -> None:
+    """Count a request that met a variant."""
+    news = live.assigned(variant, now_ms)
+    state.memory.touch(live)
+    tell(state, route, current, live, news, now_ms)
+
+
+def tell(
+    state: Partition,
+    route: LiveRoute,
+    current: CompiledPolicy,
+    live: LiveTrial,
+    news: News | None,
+    now_ms: int,
+) -> None:
+    """Publish what a trial has found, if it has; replay publishes the same."""
+    if news is None or current.trial is None:
+        return
+    policy = current.policy
+    kind: Literal["experiment", "rollout"] = "experiment"
+    if policy.experiment is None:
+        kind = "rollout"
+    before, after = live.levels(news.variant)
+    action = _ACTIONS.get(news.verdict, "alert")
+    adopted = news.verdict == "winner" and current.trial.adopts
+    identity = "\0".join((route.name, current.trial.name, news.verdict, str(state.version)))
+    alert = Alert(
+        alert_id=blake2b(identity.encode(), digest_size=16).hexdigest(),
+        route=route.name,
+        arm=news.variant,
+        type=kind,
+        severity=news.severity,
+        metric=live.metric,
+        before=before,
+        after=after,
+        detector=live.method,
+        action="adopted" if adopted else action,
+        message=f"{kind} {current.trial.name} on route {route.name}: {news.message}",
+        segment="",
+        state_version=state.version,
+        timestamp=now_ms,
+    )
+    state.emit("drift", route.name_bytes, encode_alert(alert))
