@@ -106,6 +106,39 @@ EXAMPLES: Final[dict[str, list[dict[str, Any]]]] = {
                 "evaluations": 40,
             },
         },
+        {
+            "route": "acme/mail",
+            "version": 7,
+            "arms": [
+                {"id": "mini", "model": "openai/gpt-5-mini"},
+                {"id": "large", "model": "openai/gpt-5"},
+            ],
+            "guardrails": {"min_share": 0.05, "min_quality": 0.7, "fallback": "large"},
+            "budget": {"usd_per_request": 0.003},
+            "experiment": {
+                "name": "bandit-or-split",
+                "unit": "user_id",
+                "variants": [
+                    {"id": "control"},
+                    {"id": "split", "algorithm": {"name": "fixed_split"}},
+                ],
+                "guardrails": {"quality": 0.05},
+            },
+        },
+        {
+            "route": "acme/legal",
+            "version": 8,
+            "arms": [
+                {"id": "mini", "model": "openai/gpt-5-mini"},
+                {"id": "large", "model": "openai/gpt-5"},
+            ],
+            "rollout": {
+                "name": "context",
+                "algorithm": {"name": "linear_thompson"},
+                "margins": {"quality": 0.02},
+                "min_time": "1h",
+            },
+        },
     ],
     "decision": [
         {
