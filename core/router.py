@@ -59,6 +59,7 @@ class Router:
         if stored is not None:
             self.state.resume(decode_stamp(stored))
         self._held.restore(scan)
+        self._deciding.sessions.restore(scan)
         self._remembered.restore(scan, self._learning.expect)
 
     @property
@@ -112,16 +113,22 @@ class Router:
         the next one. False if the part was full before all of it was done; then the next goes on.
         """
         state = self.state
-        return self._held.expire(
-            max(state.request_clock, state.reward_clock)
-        ) and self._learning.close_windows(state.reward_clock)
+        return (
+            self._held.expire(max(state.request_clock, state.reward_clock))
+            and self._deciding.sessions.expire(state.request_clock)
+            and self._learning.close_windows(state.reward_clock)
+        )
 
     @property
     def overdue(self) -> bool:
         """Whether something is due that the last part had no room for."""
         state = self.state
         clock = max(state.request_clock, state.reward_clock)
-        return self._held.any_due(clock) or self._learning.any_due(state.reward_clock)
+        return (
+            self._held.any_due(clock)
+            or self._deciding.sessions.any_due(state.request_clock)
+            or self._learning.any_due(state.reward_clock)
+        )
 
     def unpublished(self, emitted: int) -> Part:
         """The answers of stored decisions made after version ``emitted``, to publish again."""

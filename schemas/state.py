@@ -20,6 +20,7 @@ CLAIM_KEY: Final = b"C"
 STAMP_KEY: Final = b"S"
 DECISION: Final = b"D"
 HELD: Final = b"H"
+SESSION: Final = b"T"
 OUTBOX: Final = b"O"
 BOOKKEEPING: Final = frozenset({b"C", b"S", b"O"})
 """Kinds of the durability protocol: they depend on how the input was cut into cycles."""
@@ -74,6 +75,11 @@ def arm_key(route: str, segment: str, arm: str) -> bytes:
 def search_key(route: str, segment: str) -> bytes:
     """Where a parameter search is kept."""
     return f"Q{route}\0{segment}".encode()
+
+
+def session_key(route: str, session: str) -> bytes:
+    """Where the arm of a session is kept."""
+    return f"T{route}\0{session}".encode()
 
 
 def trial_key(route: str, name: str) -> bytes:
@@ -176,6 +182,8 @@ class ArmRecord(Struct, array_like=True, frozen=True):
     state: bytes
     pulls: int = 0
     """How often forced exploration has chosen the arm."""
+    restarted: int = 0
+    """The state version at which a drift last made the arm start afresh."""
     health: bytes = b""
     """What guardrails judge the arm by; empty where there are none."""
 
@@ -188,6 +196,16 @@ class Held(Struct, array_like=True, frozen=True):
     deadline: int
     """When either clock has passed it, the request cannot come any more; ms since the epoch."""
     value: bytes
+
+
+class Session(Struct, array_like=True, frozen=True):
+    """The arm that a session stays on."""
+
+    arm: str
+    deadline: int
+    """When it is forgotten unless it has made a request; ms since the epoch."""
+    version: int
+    """The state version at which the arm was drawn."""
 
 
 class Output(Struct, array_like=True, frozen=True):
@@ -206,4 +224,5 @@ decode_route: Final = msgspec.msgpack.Decoder(RouteRecord).decode
 decode_arm: Final = msgspec.msgpack.Decoder(ArmRecord).decode
 decode_segments: Final = msgspec.msgpack.Decoder(list[str]).decode
 decode_outbox: Final = msgspec.msgpack.Decoder(list[Output]).decode
+decode_session: Final = msgspec.msgpack.Decoder(Session).decode
 decode_held: Final = msgspec.msgpack.Decoder(list[Held]).decode

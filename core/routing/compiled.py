@@ -13,6 +13,7 @@ from core.bandits.base import Bandit
 from core.bandits.registry import make_bandit
 from core.budget import Pace
 from core.context.encoder import Encoder
+from core.context.fields import Category, category
 from core.reward import RewardFunction
 from core.search import DIRECT, Searcher, Solver, proposal_number
 from schemas.encode import DecisionEncoder, with_variant
@@ -44,6 +45,8 @@ class CompiledPolicy:
         "problems",
         "reward",
         "search",
+        "session_ms",
+        "session_of",
         "trial",
         "version",
         "window_ms",
@@ -63,6 +66,12 @@ class CompiledPolicy:
             algorithm = policy.algorithm
         self.bandit: Bandit[Any] = make_bandit(algorithm, self.encoder.dim, policy.forgetting)
         self.reward = RewardFunction(policy.objective)
+        self.session_of: Category | None = None
+        """Which session a request is of, where arms stay for sessions."""
+        self.session_ms = 0
+        if policy.sticky is not None:
+            self.session_of = category(policy.sticky.by)
+            self.session_ms = duration_ms(policy.sticky.ttl)
         budget = policy.budget
         self.pace: Pace | None = None
         if budget is not None:

@@ -2,49 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
-
-import msgspec
+from collections.abc import Sequence
+from typing import Final
 
 from core.context.encoder import ContextError, segment_of
 from core.routing.choice import Choice, guarded
 from core.routing.compiled import CompiledPolicy
 from core.routing.draw import Distribution, uniform
 from core.routing.held import HeldRewards
+from core.routing.implicit import implicit_policy
 from core.routing.learning import Learning
 from core.routing.live import LiveArm, LiveRoute, LiveSegment
 from core.routing.meeting import Met, meet
 from core.routing.part import Answered, InputRecord
 from core.routing.partition import Partition, wrong_key
 from core.routing.refusals import Refusals, no_policy, none_left
+from core.routing.rejecting import answer_invalid, reject
 from core.routing.remembered import Remembered
 from core.routing.results import count_assignment
 from core.routing.screening import choice_of
+from core.routing.sessions import Sessions
 from core.routing.spending import affordable, priced
 from core.routing.waiting import Waiting
-from schemas.decision import Rejection, RejectionCode
 from schemas.decode import InvalidMessage, decode_request
-from schemas.encode import encode_answer
 from schemas.fields import epoch_ms
-from schemas.policy import ArmSpec, Policy
 from schemas.request import Request
 from schemas.state import (
     DecisionRecord,
+    Session,
     decision_key,
     decode_decision,
-    policy_key,
+    session_key,
 )
 
 TOPIC: Final = "requests"
-MAX_IMPLICIT_ARMS: Final = 64
-_encode_policy = msgspec.json.Encoder(order="deterministic").encode
-
-
-class _Named(NamedTuple):
-    """Whose answer it is."""
-
-    request_id: str
-    route: str
 
 
 _Group = tuple[LiveRoute, CompiledPolicy, LiveSegment, Choice, list[Waiting]]
@@ -60,6 +51,7 @@ class Deciding:
         self._remembered = remembered
         self._groups: dict[tuple[str, str, Choice], _Group] = {}
         self._waiting: set[bytes] = set()
+        self.sessions = Sessions(state)
         self._held = held
         self._learning = learning
 
@@ -75,7 +67,7 @@ class Deciding:
         try:
             request = decode_request(record.value or b"")
         except InvalidMessage as error:
-            self._invalid(record, error)
+            answer_invalid(state, TOPIC, record, error)
             return
         route_bytes = request.route.encode()
         if record.key != route_bytes:
@@ -102,9 +94,9 @@ class Deciding:
         compiled = None if route is None else memory.current(route)
         never_published = route is None or route.record.latest == 0
         if request.candidates is not None and never_published:
-            route, compiled = self._implicit(route, compiled, request)
+            route, compiled = implicit_policy(memory, route, compiled, request, self.flush)
         if route is None or compiled is None:
-            self._reject(request, "unknown_route", no_policy(request.route), timestamp)
+            reject(state, request, "unknown_route", no_policy(request.route), timestamp)
             return
         spec = compiled.policy.context
         at_ms = timestamp if request.timestamp is None else epoch_ms(request.timestamp)
@@ -113,7 +105,7 @@ class Deciding:
         try:
             x = memory.encode(route, compiled, request, at_ms) if contextual else b""
         except ContextError as error:
-            self._reject(request, "invalid_request", str(error), timestamp)
+            reject(state, request, "invalid_request", str(error), timestamp)
             return
         segment = memory.segment(route, segment_of(spec, request, at_ms), spec)
         choice: Choice | Met | Refusals
@@ -122,7 +114,7 @@ class Deciding:
         else:
             choice = meet(memory, route, trial, segment, request, x, at_ms, timestamp)
         if isinstance(choice, Refusals):
-            self._reject(request, "no_eligible_arm", none_left(compiled, choice), timestamp)
+            reject(state, request, "no_eligible_arm", none_left(compiled, choice), timestamp)
             return
         route.record.decided += 1
         memory.touch(route)
@@ -135,6 +127,9 @@ class Deciding:
             x,
             replaces=stored is not None,
         )
+        if compiled.session_of is not None:
+            name = compiled.session_of(request.context, at_ms)
+            one.session = b"" if name is None else session_key(route.name, name)
         if isinstance(choice, Met):
             self._meet(route, compiled, choice, one)
             self._release(key)
@@ -146,6 +141,8 @@ class Deciding:
         if compiled.search is not None:
             search = memory.search(route, segment, compiled)
             self._decide(route, compiled, segment, search.distribution(), one)
+        elif self._stay(route, compiled, segment, choice.arms, one):
+            pass
         elif owed:
             self._explore(route, compiled, segment, owed, one)
         elif budget is not None:
@@ -154,6 +151,8 @@ class Deciding:
             one.charge(self._decide(route, compiled, segment, distribution, one))
         elif contextual:
             self._wait((route, compiled, segment, choice, []), one)
+            if one.session:
+                self.flush()  # the session's next request must see its arm
         else:
             distribution = memory.distribution(route, segment, compiled, choice)
             self._decide(route, compiled, segment, distribution, one)
@@ -171,11 +170,32 @@ class Deciding:
         one.met, one.budget = met, side.budget
         if not side.compiled.bandit.contextual:
             one.x = b""
-        if side.owed:
+        if self._stay(route, side.compiled, side.segment, side.arms, one):
+            pass
+        elif side.owed:
             self._explore(route, side.compiled, side.segment, side.owed, one)
         else:
             one.charge(self._decide(route, side.compiled, side.segment, side.distribution, one))
         count_assignment(self._state, route, compiled, met.live, met.variant, one.timestamp)
+
+    def _stay(
+        self,
+        route: LiveRoute,
+        compiled: CompiledPolicy,
+        segment: LiveSegment,
+        arms: Sequence[str],
+        one: Waiting,
+    ) -> bool:
+        """Decide for the arm that the request's session has met; False if there is none to keep."""
+        session = self.sessions.find(one.session, one.timestamp) if one.session else None
+        if session is None or session.arm not in arms:
+            return False
+        arm = self._state.memory.arm(route, segment, compiled, session.arm)
+        if arm.restarted > session.version:
+            return False
+        one.stays = session
+        one.charge(self._decide(route, compiled, segment, Distribution([arm.id], [1.0]), one))
+        return True
 
     def _wait(self, group: _Group, one: Waiting) -> None:
         route, _, segment, choice, _ = group
@@ -230,7 +250,8 @@ class Deciding:
         variant, step = "", 0
         if one.met is not None:
             variant, step = one.met.name, one.met.step
-            propensity = one.met.propensities[arm]
+            if one.stays is None:
+                propensity = one.met.propensities[arm]
         deadline = one.timestamp + compiled.window_ms
         last_serial = one.serial + compiled.policy.reward.max_open
         record = DecisionRecord(
@@ -248,48 +269,11 @@ class Deciding:
             step=step,
             params=b"" if segment.search is None else segment.search.params(arm),
         )
+        if one.session and compiled.policy.sticky is not None:
+            drawn = one.version if one.stays is None else one.stays.version
+            session = Session(arm, one.timestamp + compiled.session_ms, drawn)
+            self.sessions.keep(one.session, session, compiled.policy.sticky.max_sessions)
         self._remembered.add(route.name, one.key, record, one.serial, replaces=one.replaces)
         payload = compiled.answer(one.request_id, record)
         state.decisions.append(Answered(route.name_bytes, payload))
         return arm
-
-    def _implicit(
-        self, route: LiveRoute | None, compiled: CompiledPolicy | None, request: Request
-    ) -> tuple[LiveRoute, CompiledPolicy]:
-        """The default policy of a route that has none, with the arms its requests have named."""
-        memory = self._state.memory
-        route = route or memory.new_route(request.route)
-        known = [] if compiled is None else list(compiled.policy.arms)
-        names = {arm.id for arm in known}
-        fresh = [name for name in dict.fromkeys(request.candidates or ()) if name not in names]
-        fresh = fresh[: MAX_IMPLICIT_ARMS - len(known)]
-        if compiled is not None and not fresh:
-            return route, compiled
-        self.flush()
-        arms = known + [ArmSpec(id=name, model=name) for name in fresh]
-        # Version 0 is below every version that can be published.
-        policy = Policy(route=request.route, version=0, arms=arms)
-        memory.replace_policy(route)
-        memory.put(policy_key(route.name, 0), _encode_policy(policy))
-        compiled = route.policies[0] = memory.compile(policy)
-        route.record.current = 0
-        memory.touch(route)
-        return route, compiled
-
-    def _reject(
-        self, request: _Named | Request, code: RejectionCode, reason: str, timestamp: int
-    ) -> None:
-        version = self._state.version
-        answer = Rejection(request.request_id, request.route, code, reason, version, timestamp)
-        self._state.emit("decisions", request.route.encode(), encode_answer(answer))
-
-    def _invalid(self, record: InputRecord, error: InvalidMessage) -> None:
-        """Answer an invalid request whose sender is known; otherwise it is a dead letter."""
-        state = self._state
-        if error.request_id is None or error.route is None:
-            state.refuse(TOPIC, record, error.reason, str(error))
-        elif record.key != error.route.encode():
-            state.refuse(TOPIC, record, "wrong_key", wrong_key(record.key, error.route))
-        else:
-            sender = _Named(error.request_id, error.route)
-            self._reject(sender, "invalid_request", str(error), record.timestamp)

@@ -278,7 +278,7 @@ class Learning:
             if acts:
                 # The values that led here would make the rest of the window cut again.
                 detector.restart()
-                arm.restart()
+                arm.restart(state.version)
                 segment.distributions.clear()
                 memory.touch(arm)
             alert = alert_of(

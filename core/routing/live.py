@@ -23,7 +23,7 @@ from schemas.state import ArmRecord, RouteRecord, decode_arm, encode_state, rout
 class LiveArm:
     """The algorithm's state of one arm, with the bandit that reads and writes it."""
 
-    __slots__ = ("compiled", "dirty", "health", "id", "key", "pulls", "size", "state")
+    __slots__ = ("compiled", "dirty", "health", "id", "key", "pulls", "restarted", "size", "state")
 
     def __init__(self, key: bytes, compiled: CompiledPolicy, arm: str) -> None:
         self.key = key
@@ -33,6 +33,7 @@ class LiveArm:
         self.size = len(key) + 128
         self.state: Any = None
         self.pulls = 0
+        self.restarted = 0
         self.health: Health | None = None
         """What guardrails judge it by; None where there are none."""
         if compiled.policy.guardrails is not None:
@@ -45,6 +46,7 @@ class LiveArm:
             return False
         self.state = self.compiled.bandit.decode(record.state, self.id)
         self.pulls = record.pulls
+        self.restarted = record.restarted
         if self.health is not None and record.health:
             self.health = Health.decode(record.health)
         self.size = len(self.key) + len(stored or b"")
@@ -55,8 +57,9 @@ class LiveArm:
         self.state = self.compiled.first_state(self.id, None if donor is None else donor.state)
         self.pulls = 0
 
-    def restart(self) -> None:
-        """Forget every reward and every pull: the arm starts again from its prior."""
+    def restart(self, version: int) -> None:
+        """Forget every reward and every pull: the arm starts again from its prior, at a version."""
+        self.restarted = version
         self.state = self.compiled.prior_state(self.id)
         self.pulls = 0
         if self.health is not None:
@@ -67,7 +70,7 @@ class LiveArm:
         fingerprint = self.compiled.fingerprints[self.id]
         state = self.compiled.bandit.encode(self.state)
         health = b"" if self.health is None else self.health.encode()
-        return encode_state(ArmRecord(fingerprint, state, self.pulls, health))
+        return encode_state(ArmRecord(fingerprint, state, self.pulls, self.restarted, health))
 
 
 class LiveDetector:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from core.context.fields import category
@@ -22,6 +23,8 @@ class Side(NamedTuple):
 
     compiled: CompiledPolicy
     segment: LiveSegment
+    arms: Sequence[str]
+    """Those that it chooses among, without those that are only probed."""
     distribution: Distribution
     owed: list[LiveArm]
     budget: Affordable | None
@@ -107,4 +110,4 @@ def _side(
             memory.other_states(route, segment, compiled, choice.arms),
         )[0]
         found = guarded(choice, compiled, row.tolist())
-    return Side(compiled, segment, found, owed, budget)
+    return Side(compiled, segment, choice.arms, found, owed, budget)

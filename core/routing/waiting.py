@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core.routing.meeting import Met
 from core.routing.spending import Affordable
+from schemas.state import Session
 
 
 class Waiting:
@@ -16,6 +17,8 @@ class Waiting:
         "replaces",
         "request_id",
         "serial",
+        "session",
+        "stays",
         "timestamp",
         "version",
         "x",
@@ -42,6 +45,10 @@ class Waiting:
         """Whether an older decision, given up by now, stands under the same key."""
         self.budget: Affordable | None = None
         self.met: Met | None = None
+        self.session = b""
+        """The key of the request's session, where arms stay for sessions."""
+        self.stays: Session | None = None
+        """The session whose arm it keeps."""
 
     def charge(self, arm: str) -> None:
         """Charge the budget, if there is one, with what the chosen arm is expected to cost."""

@@ -39,6 +39,7 @@ from schemas.policy.guardrails import Guardrails
 from schemas.policy.objective import Objective, Preset, SignalSpec, Weights
 from schemas.policy.policy import Confidence, DriftMetric, DriftSpec, Policy, RewardSpec
 from schemas.policy.search import Parameter, Search, Stop
+from schemas.policy.sticky import Sticky
 from schemas.policy.trial import Experiment, Rollout, Variant
 
 __all__ = [
@@ -85,6 +86,7 @@ __all__ = [
     "SimpleFeature",
     "SlidingWindow",
     "Softmax",
+    "Sticky",
     "Stop",
     "ThompsonBeta",
     "ThompsonGaussian",

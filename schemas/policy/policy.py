@@ -13,6 +13,7 @@ from schemas.policy.budget import Budget
 from schemas.policy.context import ContextSpec
 from schemas.policy.guardrails import Guardrails
 from schemas.policy.objective import Objective
+from schemas.policy.sticky import Sticky
 from schemas.policy.strict import Strict
 from schemas.policy.trial import Experiment, Rollout
 
@@ -61,6 +62,7 @@ class Policy(Strict, frozen=True):
     context: ContextSpec = ContextSpec()
     guardrails: Guardrails | None = None
     budget: Budget | None = None
+    sticky: Sticky | None = None
     experiment: Experiment | None = None
     rollout: Rollout | None = None
     reward: RewardSpec = RewardSpec()

@@ -14,6 +14,7 @@ from schemas.validation.context import context_problems
 from schemas.validation.guardrails import guardrail_problems
 from schemas.validation.objective import objective_problems
 from schemas.validation.search import search_problems
+from schemas.validation.sticky import sticky_problems
 from schemas.validation.trial import trial_problems
 
 
@@ -32,6 +33,7 @@ def policy_problems(policy: Policy) -> list[str]:
         *guardrail_problems(policy),
         *budget_problems(policy),
         *trial_problems(policy),
+        *sticky_problems(policy),
         *_durations(policy),
         *_drift(policy),
     ]

@@ -72,6 +72,16 @@ POLICIES: dict[str, dict[str, Any]] = {
         "cold_start": {"pulls": 1},
     },
     "r/paid-lin": {"algorithm": {"name": "linucb"}, "budget": {"usd_per_request": 0.005}},
+    "r/sticky": {
+        "algorithm": {"name": "thompson_beta"},
+        "sticky": {"by": "task_type", "ttl": "30s", "max_sessions": 3},
+        "drift": {"action": "restart_arm", "delta": 0.3, "warning_delta": 0.9},
+    },
+    "r/sticky-lin": {
+        "algorithm": {"name": "linucb"},
+        "context": {"segment_by": ["task_type"], "max_segments": 2},
+        "sticky": {"by": "input_tokens", "ttl": "60s"},
+    },
     "r/tried": {
         "algorithm": {"name": "thompson_beta"},
         "experiment": {
@@ -140,7 +150,7 @@ def _events(seed: int, cycles: int) -> list[list[list[tuple[Any, str | None, int
             route = chance.choice(ROUTES)
             event = {"route": route, "request_id": chance.choice(ids)}
             event["context"] = {
-                "input_tokens": chance.randrange(5_000),
+                "input_tokens": chance.choice((3, 700, chance.randrange(5_000))),
                 "task_type": chance.choice(("x", "y", "z", "w")),
             }
             if route == "r/implicit" or chance.random() < 0.1:

@@ -1,0 +1,67 @@
+"""Sessions and the arms they stay on: bounded, and forgotten when they have gone quiet."""
+
+from __future__ import annotations
+
+from collections import Counter
+from heapq import heappop, heappush
+
+from core.routing.memory import Scan
+from core.routing.partition import Partition
+from schemas.state import SESSION, Session, decode_session, encode_state, split_key
+
+
+class Sessions:
+    """The sessions of one partition, by key."""
+
+    def __init__(self, state: Partition) -> None:
+        self._state = state
+        self._per_route: Counter[str] = Counter()
+        self._due: list[tuple[int, bytes]] = []
+
+    def restore(self, scan: Scan) -> None:
+        """Rebuild the index from the stored sessions."""
+        for key, value in scan(SESSION):
+            self._per_route[split_key(key)[0]] += 1
+            heappush(self._due, (decode_session(value).deadline, key))
+
+    def find(self, key: bytes, now_ms: int) -> Session | None:
+        """A session that has not gone quiet yet."""
+        stored = self._state.memory.get(key)
+        session = None if stored is None else decode_session(stored)
+        return session if session is not None and now_ms <= session.deadline else None
+
+    def keep(self, key: bytes, session: Session, most: int) -> None:
+        """Remember a session, unless its route has ``most`` others."""
+        known = self._state.memory.get(key) is not None
+        route = split_key(key)[0]
+        if not known:
+            if self._per_route[route] >= most:
+                return
+            self._per_route[route] += 1
+            heappush(self._due, (session.deadline, key))
+        self._state.memory.put(key, encode_state(session))
+
+    def any_due(self, clock: int) -> bool:
+        """Whether ``expire`` has something to do."""
+        return bool(self._due) and self._due[0][0] < clock
+
+    def expire(self, clock: int) -> bool:
+        """Forget the sessions whose time ``clock`` has passed.
+
+        Returns False if the part was full before that was done.
+        """
+        memory = self._state.memory
+        while self.any_due(clock):
+            if self._state.full:
+                return False
+            _, key = heappop(self._due)
+            stored = memory.get(key)
+            if stored is None:
+                continue
+            deadline = decode_session(stored).deadline
+            if deadline >= clock:
+                heappush(self._due, (deadline, key))
+                continue
+            memory.put(key, None)
+            self._per_route[split_key(key)[0]] -= 1
+        return True

@@ -1,0 +1,24 @@
+"""Sessions that can be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from schemas.features import is_context_field
+from schemas.fields import duration_ms
+from schemas.policy import Policy, Search
+
+
+def sticky_problems(policy: Policy) -> Iterator[str]:
+    """What is wrong with the sessions of a policy."""
+    sticky = policy.sticky
+    if sticky is None:
+        return
+    if not is_context_field(sticky.by):
+        yield f"sticky.by: {sticky.by!r} is not a context field"
+    if isinstance(policy.algorithm, Search):
+        yield "sticky: a search tries one parameter set after another, so nothing can stay"
+    try:
+        duration_ms(sticky.ttl)
+    except ValueError as error:
+        yield f"sticky.ttl: {error}"
