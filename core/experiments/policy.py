@@ -13,6 +13,8 @@ from schemas.reward import Outcome
 
 CONTROL = "control"
 CANDIDATE = "candidate"
+_LOOK_EVERY = 10
+"""Outcomes between two looks: what they would show sooner is not worth their time."""
 
 
 def experiment_spec(experiment: Experiment) -> Spec:
@@ -27,6 +29,7 @@ def experiment_spec(experiment: Experiment) -> Spec:
         minimum_effect=experiment.minimum_effect,
         max_samples=experiment.max_samples,
         min_samples=experiment.min_samples,
+        look_every=_LOOK_EVERY,
         guardrails=_guardrails(experiment.guardrails),
     )
 

@@ -43,7 +43,8 @@ class Experiment(Strict, frozen=True):
     """The first one is the control."""
     unit: Label | None = None
     """A context field or ``metadata.<key>``: requests that share its value meet the same variant.
-    Default: each request for itself."""
+    Default: each request for itself. The statistics take requests to be independent, which those
+    of one user are not if users differ: false differences are then more frequent than ``alpha``."""
     metric: TrialMetric = "reward"
     """Which decides. Cost and latency are better when lower."""
     method: Literal["sequential", "fixed"] = "sequential"
@@ -55,8 +56,8 @@ class Experiment(Strict, frozen=True):
     """The least difference worth finding, in the metric's unit."""
     max_samples: Annotated[int, Meta(ge=10, le=10**9)] = 100_000
     """Outcomes, of all variants, after which no difference is found."""
-    min_samples: Annotated[int, Meta(ge=2, le=10**6)] = 100
-    """Of each variant, before it is judged."""
+    min_samples: Annotated[int, Meta(ge=2, le=10**6)] = 200
+    """Of each variant, before it is judged: the limits are those of large samples."""
     guardrails: Margins = field(default_factory=dict)
     """How much worse than the control a variant may be, by metric; beyond, all requests go to the
     control."""
