@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import orjson
@@ -20,9 +20,6 @@ from schemas.encode import DecisionEncoder, with_variant
 from schemas.fields import duration_ms
 from schemas.policy import ArmSpec, BanditAlgorithm, FixedSplit, Policy, Search
 from schemas.state import DecisionRecord
-
-if TYPE_CHECKING:
-    from core.routing.trial import Trial
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -47,7 +44,6 @@ class CompiledPolicy:
         "search",
         "session_ms",
         "session_of",
-        "trial",
         "version",
         "window_ms",
     )
@@ -57,8 +53,6 @@ class CompiledPolicy:
         self.version = version
         self.encoder = Encoder(policy.context)
         self.search: Searcher | None = None
-        self.trial: Trial | None = None
-        """Its experiment or rollout, whose variants are policies of their own."""
         algorithm: BanditAlgorithm = FixedSplit()  # what a search's one arm learns by, as a whole
         if isinstance(policy.algorithm, Search):
             self.search = Searcher(policy.algorithm, solver)
@@ -133,10 +127,7 @@ class CompiledPolicy:
 
     def owner(self, variant: str) -> CompiledPolicy | None:
         """The policy by which a variant learns; None if it is no more. "" is the policy itself."""
-        if not variant:
-            return self
-        index = None if self.trial is None else self.trial.index(variant)
-        return None if self.trial is None or index is None else self.trial.variants[index][1]
+        return None if variant else self
 
     def declared(self, arm: str) -> str:
         """The arm of the policy that an arm id means: of a search's proposals, its only one."""

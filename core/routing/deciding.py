@@ -23,6 +23,7 @@ from core.routing.results import count_assignment
 from core.routing.screening import choice_of
 from core.routing.sessions import Sessions
 from core.routing.spending import affordable, priced
+from core.routing.trial import trial_of
 from core.routing.waiting import Waiting
 from schemas.decode import InvalidMessage, decode_request
 from schemas.fields import epoch_ms
@@ -100,7 +101,7 @@ class Deciding:
             return
         spec = compiled.policy.context
         at_ms = timestamp if request.timestamp is None else epoch_ms(request.timestamp)
-        trial = compiled.trial
+        trial = trial_of(compiled)
         contextual = compiled.bandit.contextual if trial is None else trial.contextual
         try:
             x = memory.encode(route, compiled, request, at_ms) if contextual else b""

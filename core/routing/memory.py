@@ -19,7 +19,7 @@ from core.routing.compiled import CompiledPolicy
 from core.routing.draw import Distribution
 from core.routing.live import Live, LiveArm, LiveDetector, LiveRoute, LiveSegment
 from core.routing.live_search import LiveSearch
-from core.routing.trial import VARIANT_MARK, LiveTrial, Trial
+from core.routing.trial import VARIANT_MARK, LiveTrial, Trial, TrialPolicy
 from core.search import Solver
 from schemas.decode import decode_stored_policy
 from schemas.policy import ContextSpec, Policy
@@ -124,13 +124,9 @@ class Memory:
 
     def compile(self, policy: Policy) -> CompiledPolicy:
         """A policy made ready."""
-        compiled = CompiledPolicy(policy, policy.version, self._solver)
-        if policy.experiment is not None or policy.rollout is not None:
-            try:
-                compiled.trial = Trial(compiled)
-            except ValueError as error:
-                compiled.problems.append(str(error))
-        return compiled
+        tried = policy.experiment is not None or policy.rollout is not None
+        kind = TrialPolicy if tried else CompiledPolicy
+        return kind(policy, policy.version, self._solver)
 
     def trial(self, route: LiveRoute, trial: Trial, now_ms: int) -> LiveTrial:
         """The state of the route's experiment or rollout, which begins ``now_ms`` if it is new."""

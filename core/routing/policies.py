@@ -43,7 +43,11 @@ class Policies:
         if policy.version <= route.record.latest:
             state.refuse(TOPIC, record, "stale_policy", _stale(route.record.latest, policy))
             return
-        compiled = memory.compile(policy)
+        try:
+            compiled = memory.compile(policy)
+        except ValueError as error:
+            state.refuse(TOPIC, record, "invalid_policy", str(error))
+            return
         if compiled.problems:
             state.refuse(TOPIC, record, "invalid_policy", "; ".join(compiled.problems))
             return

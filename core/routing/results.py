@@ -9,7 +9,7 @@ from core.experiments.policy import trial_values
 from core.routing.compiled import CompiledPolicy
 from core.routing.live import LiveRoute
 from core.routing.partition import Partition
-from core.routing.trial import LiveTrial, News
+from core.routing.trial import LiveTrial, News, trial_of
 from schemas.alert import Alert
 from schemas.encode import encode_alert
 from schemas.reward import Outcome
@@ -33,14 +33,13 @@ def count_outcome(
     reward: float | None,
 ) -> None:
     """Show a trial the outcome of a decision that met it, under the rules that still hold."""
-    memory, trial = state.memory, current.trial
+    memory, trial = state.memory, trial_of(current)
     if trial is None or not decision.variant:
         return
     then = memory.policy(route, decision.policy_version)
     index = trial.index(decision.variant)
-    if index is None or then is None or then.trial is None:
-        return
-    if then.trial.fingerprint != trial.fingerprint:
+    earlier = None if then is None else trial_of(then)
+    if index is None or earlier is None or earlier.fingerprint != trial.fingerprint:
         return
     live = memory.trial(route, trial, state.reward_clock)
     values = trial_values(outcome, current.reward.quality(outcome), reward)
@@ -72,7 +71,8 @@ def tell(
     now_ms: int,
 ) -> None:
     """Publish what a trial has found, if it has; replay publishes the same."""
-    if news is None or current.trial is None:
+    trial = trial_of(current)
+    if news is None or trial is None:
         return
     policy = current.policy
     kind: Literal["experiment", "rollout"] = "experiment"
@@ -80,8 +80,8 @@ def tell(
         kind = "rollout"
     before, after = live.levels(news.variant)
     action = _ACTIONS.get(news.verdict, "alert")
-    adopted = news.verdict == "winner" and current.trial.adopts
-    identity = "\0".join((route.name, current.trial.name, news.verdict, str(state.version)))
+    adopted = news.verdict == "winner" and trial.adopts
+    identity = "\0".join((route.name, trial.name, news.verdict, str(state.version)))
     alert = Alert(
         alert_id=blake2b(identity.encode(), digest_size=16).hexdigest(),
         route=route.name,
@@ -93,7 +93,7 @@ def tell(
         after=after,
         detector=live.method,
         action="adopted" if adopted else action,
-        message=f"{kind} {current.trial.name} on route {route.name}: {news.message}",
+        message=f"{kind} {trial.name} on route {route.name}: {news.message}",
         segment="",
         state_version=state.version,
         timestamp=now_ms,

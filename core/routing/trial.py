@@ -16,6 +16,7 @@ from core.experiments.rollout import Move, Rollout
 from core.experiments.spec import Spec
 from core.routing.compiled import CompiledPolicy
 from core.routing.draw import uniform
+from core.search import DIRECT, Solver
 from schemas.alert import Level, Metric, Severity
 from schemas.policy import BanditAlgorithm, Policy
 from schemas.state import ArmRecord, decode_arm, encode_state
@@ -140,6 +141,27 @@ class Trial:
     def fingerprint(self) -> bytes:
         """Of the rules: what was counted under others does not count."""
         return self._fingerprint
+
+
+class TrialPolicy(CompiledPolicy):
+    """A policy with an experiment or a rollout, whose variants are policies of their own."""
+
+    __slots__ = ("trial",)
+
+    def __init__(self, policy: Policy, version: int, solver: Solver = DIRECT) -> None:
+        """Raises ValueError for rules that contradict each other."""
+        super().__init__(policy, version, solver)
+        self.trial = Trial(self)
+
+    def owner(self, variant: str) -> CompiledPolicy | None:
+        """See CompiledPolicy."""
+        index = self.trial.index(variant)
+        return super().owner(variant) if index is None else self.trial.variants[index][1]
+
+
+def trial_of(compiled: CompiledPolicy) -> Trial | None:
+    """The experiment or the rollout of a policy, if it has one."""
+    return compiled.trial if isinstance(compiled, TrialPolicy) else None
 
 
 class LiveTrial:
