@@ -1,1 +1,1 @@
-"""Change detectors: ADWIN."""
+"""Change detectors: ADWIN, Page-Hinkley, CUSUM, a KS window, and the mix of categories."""

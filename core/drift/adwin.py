@@ -10,30 +10,16 @@ from __future__ import annotations
 
 import math
 import struct
-from dataclasses import dataclass
-from typing import Final, Literal, Self
+from typing import Final, Self
 
+from core.drift.base import Cut, Level, refuse_outside
 from core.drift.histogram import Histogram
+
+__all__ = ["Adwin", "Cut"]
 
 _VERSION: Final = 1
 _HEAD: Final = struct.Struct("<B?I")
 """Version, whether alarmed, and how many values there are until the next scan."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """A place in the window with different means on its two sides.
-
-    ``before`` and ``after`` are the two sides of the clearest border of the scanned window: where
-    the means differ by the most times of what chance allows. That is the best guess of where the
-    change was; what a drift then drops may be more or less than ``before``.
-    """
-
-    level: Literal["drift", "warning"]
-    before_mean: float
-    before_n: int
-    after_mean: float
-    after_n: int
 
 
 class Adwin:
@@ -90,6 +76,11 @@ class Adwin:
         self._window = Histogram(max_buckets)
 
     @property
+    def alarmed(self) -> bool:
+        """Whether the last scan found a border at ``warning_delta``, or it was a drift."""
+        return self._alarmed
+
+    @property
     def window(self) -> Histogram:
         """All values that count, to read."""
         self._due -= len(self._pending)
@@ -103,8 +94,7 @@ class Adwin:
         Raises ValueError for a value outside [0, 1]: the bound on the difference of two means
         holds for those only, and on others it would alarm for nothing.
         """
-        if not 0.0 <= value <= 1.0:
-            raise ValueError(f"ADWIN needs values between 0 and 1, and got {value}")
+        refuse_outside(value)
         self._pending.append(value)
         if len(self._pending) < self._due:
             return None
@@ -117,7 +107,7 @@ class Adwin:
         n, total = window.n, window.total
         drifted, border = self._find_border(window)
         was_alarmed, self._alarmed = self._alarmed, drifted or border is not None
-        level: Literal["drift", "warning"] = "drift" if drifted else "warning"
+        level: Level = "drift" if drifted else "warning"
         if drifted:
             _, border = self._find_border(window, every=True)
         while drifted:

@@ -24,6 +24,11 @@ def graded(rng: np.random.Generator, mean: np.ndarray) -> list[float]:
     return np.clip(rng.normal(mean, 0.15), 0.0, 1.0).tolist()
 
 
+def latency(rng: np.random.Generator, mean: np.ndarray) -> list[float]:
+    """Log-normal latencies, whose logarithms' means on [0, 1] are given."""
+    return np.clip(rng.normal(mean, 0.6 / math.log(60_000.0)), 0.0, 1.0).tolist()
+
+
 T = np.arange(N) / N
 MEANS: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
     "stationary": lambda rng: np.full(N, rng.uniform(0.05, 0.95)),

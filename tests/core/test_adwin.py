@@ -7,11 +7,24 @@ import pytest
 from river import drift
 
 from core.drift.adwin import Adwin
-from tests.core.drift_streams import MEANS, N, bernoulli, cuts, graded, recorded, values
+from tests.core.drift_streams import (
+    MEANS,
+    N,
+    bernoulli,
+    cuts,
+    graded,
+    latency,
+    recorded,
+    values,
+)
 
 STREAMS = [
-    (kind, noise, seed) for kind in MEANS for noise in (bernoulli, graded) for seed in range(5)
+    (kind, noise, seed)
+    for kind in MEANS
+    for noise in (bernoulli, graded, latency)
+    for seed in range(5)
 ]
+"""90 sequences, besides the recorded ones."""
 
 
 def same_as_river(stream: list[float], delta: float = 0.002, **parameters: int) -> int:
@@ -34,7 +47,7 @@ def same_as_river(stream: list[float], delta: float = 0.002, **parameters: int) 
 @pytest.mark.parametrize(("kind", "noise", "seed"), STREAMS)
 def test_drifts_come_at_the_steps_of_river(kind: str, noise, seed: int) -> None:
     drifts = same_as_river(values(kind, noise, seed))
-    if kind in ("step", "back and forth", "gradual") and noise is graded:
+    if kind in ("step", "back and forth", "gradual") and noise is not bernoulli:
         assert drifts >= 1
 
 
@@ -94,6 +107,40 @@ def test_a_new_detector_after_each_drift_is_rivers_wrapper(seed: int) -> None:
         if found:
             ours, drifts = Adwin(), drifts + 1
     assert drifts >= 1
+
+
+def delay(detector: Adwin | drift.ADWIN, stream: list[float], change: int) -> int:
+    """Values from the change to its drift."""
+    for step, value in enumerate(stream):
+        found = detector.update(value)
+        if isinstance(detector, drift.ADWIN):
+            drifted = detector.drift_detected
+        else:
+            drifted = found is not None and found.level == "drift"
+        if drifted and step >= change:
+            return step + 1 - change
+    return len(stream)
+
+
+def test_a_step_is_found_after_as_many_values_as_by_river() -> None:
+    ours, theirs = [], []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        stream = bernoulli(rng, np.repeat([0.8, 0.6], [1_000, 2_000]))
+        ours.append(delay(Adwin(), stream, 1_000))
+        theirs.append(delay(drift.ADWIN(), stream, 1_000))
+    assert np.median(ours) == pytest.approx(np.median(theirs), rel=0.1)
+    assert np.quantile(ours, 0.9) == pytest.approx(np.quantile(theirs, 0.9), rel=0.1)
+    assert np.median(theirs) < 300
+
+
+@pytest.mark.parametrize("noise", [bernoulli, graded, latency])
+@pytest.mark.parametrize("mean", [0.4, 0.8])
+def test_long_stationary_streams_give_no_drift(noise, mean: float) -> None:
+    """More of them in the benchmark of the detectors, which says what share has one."""
+    for seed in range(3):
+        stream = noise(np.random.default_rng(seed), np.full(20_000, mean))
+        assert [cut for _, cut in cuts(Adwin(), stream) if cut.level == "drift"] == []
 
 
 def test_a_drift_tells_the_means_on_both_sides_of_the_clearest_border() -> None:
