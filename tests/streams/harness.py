@@ -20,7 +20,7 @@ from aiokafka.structs import TopicPartition
 
 from core.router import Router
 from core.routing.part import Inputs
-from schemas.state import RouteRecord, decode_route
+from schemas.state import Output, RouteRecord, decode_route
 from streams.audit.changelog import batches_of
 from streams.audit.replayer import positions
 from streams.audit.state import logical
@@ -219,11 +219,11 @@ async def serving(
             worker.ensure_dead()
 
 
-async def audit_state(bench: Bench) -> dict[str, RouteRecord]:
+async def audit_state(bench: Bench, outputs: list[Output] | None = None) -> dict[str, RouteRecord]:
     """The changelog must equal a sequential replay of the topics, bit for bit.
 
     The order between topics is the one that the stamps tell; everything else follows. Returns the
-    counters of all routes.
+    counters of all routes, and in ``outputs`` what else the replay has published.
     """
     inputs = [await bench.read(topic) for topic in bench.topics.inputs]
     changelog = await bench.read(bench.settings.changelog)
@@ -242,6 +242,8 @@ async def audit_state(bench: Bench) -> dict[str, RouteRecord]:
                     one[kind] = [mine[taken[kind]]]
                     part = router.handle(Inputs(*one), emitted=router.version)
                     replayed.write(part.puts, Progress())
+                    if outputs is not None:
+                        outputs.extend(part.outbox)
                     taken[kind] += 1
         found, wanted = logical(local.items.items()), logical(replayed.items.items())
         different = {

@@ -1,0 +1,1 @@
+"""Watching routes: detections become alerts, and alerts of one trouble become one incident."""

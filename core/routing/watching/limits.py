@@ -1,0 +1,171 @@
+"""Thresholds: what a route does, counted in windows, and told while it is beyond its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+
+from core.routing.compiled import CompiledPolicy
+from core.routing.live import LiveRoute, LiveSegment
+from core.routing.live_detector import LiveWindow
+from core.routing.memory import Scan
+from core.routing.partition import Partition
+from core.routing.watching.detectors import window_of
+from core.routing.watching.incidents import About, Finding, Incidents
+from core.routing.watching.plan import Limit
+from core.routing.watching.scale import unit
+from core.watching.panes import Measured, Panes, count_outcome
+from schemas.alert import Level
+from schemas.policy import Threshold
+from schemas.reward import Outcome
+from schemas.state import WINDOW, DecisionRecord, split_window_key, window_key
+
+
+class Limits:
+    """The windows and thresholds of a partition's routes."""
+
+    def __init__(self, state: Partition, incidents: Incidents) -> None:
+        self._state = state
+        self._incidents = incidents
+        self._due: list[tuple[int, bytes]] = []
+
+    def restore(self, scan: Scan) -> None:
+        """Rebuild the index of when windows are due."""
+        for key, value in scan(WINDOW):
+            panes = Panes.decode(value, split_window_key(key)[2])
+            if not panes.empty:
+                heappush(self._due, (panes.due_ms, key))
+
+    def decided(
+        self, route: LiveRoute, compiled: CompiledPolicy, arm: str, at_ms: int, *, explored: bool
+    ) -> None:
+        """Count a decision."""
+        for scope in compiled.watch.scopes:
+            pane = self._window(route, scope).panes.at(at_ms, self._now)
+            pane.seen += 1
+            if scope[0] in ("", arm):
+                pane.decided += 1
+                pane.explored += explored
+
+    def rewarded(
+        self,
+        route: LiveRoute,
+        compiled: CompiledPolicy,
+        segment: LiveSegment,
+        arm: str,
+        decision: DecisionRecord,
+        outcome: Outcome,
+        quality: float | None,
+        reward: float | None,
+    ) -> None:
+        """Count a reward; ``arm`` has served."""
+        regret = 0.0
+        if compiled.watch.regrets and reward is not None:
+            regret = self._regret(route, compiled, segment, arm)
+        for scope in compiled.watch.scopes:
+            panes = self._window(route, scope).panes
+            if scope[0] in ("", decision.arm):
+                panes.at(decision.timestamp, self._now).joined += 1
+            if scope[0] in ("", arm):
+                pane = panes.at(self._state.reward_clock, self._now)
+                pane.learned += reward is not None
+                count_outcome(pane, outcome, quality, reward, regret)
+
+    def drop(self, route: LiveRoute, compiled: CompiledPolicy | None, then: CompiledPolicy) -> None:
+        """Delete the windows that a new policy does not look at any more."""
+        kept = () if compiled is None else compiled.watch.scopes
+        for scope in then.watch.scopes:
+            if scope not in kept:
+                self._state.memory.put(window_key(route.name, *scope), None)
+
+    def any_due(self, clock: int) -> bool:
+        """Whether ``judge`` has something to do."""
+        return bool(self._due) and self._due[0][0] <= clock
+
+    def judge(self, clock: int) -> bool:
+        """Judge the windows whose panes have ended; False if the part was full before that."""
+        memory = self._state.memory
+        while self.any_due(clock):
+            if self._state.full:
+                return False
+            due, key = heappop(self._due)
+            name, arm, window_ms = split_window_key(key)
+            route = memory.route(name)
+            compiled = None if route is None else memory.current(route)
+            if route is None or compiled is None or (arm, window_ms) not in compiled.watch.scopes:
+                continue
+            live = window_of(memory, route, (arm, window_ms))
+            if live.panes.empty or live.panes.due_ms != due:
+                continue
+            live.panes.close(clock)
+            memory.touch(live)
+            for limit in compiled.watch.limits:
+                if limit.scope == (arm, window_ms):
+                    self._judge(route, limit, live, window_ms)
+            if not live.panes.empty:
+                heappush(self._due, (live.panes.due_ms, key))
+        return True
+
+    @property
+    def _now(self) -> int:
+        return max(self._state.request_clock, self._state.reward_clock)
+
+    def _window(self, route: LiveRoute, scope: tuple[str, int]) -> LiveWindow:
+        """The window of a scope, which something is about to be counted in."""
+        live = window_of(self._state.memory, route, scope)
+        if live.panes.empty:
+            live.panes.close(self._now)
+            heappush(self._due, (live.panes.due_ms, live.key))
+        self._state.memory.touch(live)
+        return live
+
+    def _regret(
+        self, route: LiveRoute, compiled: CompiledPolicy, segment: LiveSegment, arm: str
+    ) -> float:
+        """How far the arm's mean reward is below the best one's."""
+        mean: Callable[[object], float] = compiled.bandit.mean
+        arms = [name for name in compiled.eligible if name != arm]
+        states = self._state.memory.states(route, segment, compiled, [*arms, arm])
+        means = [mean(state) for state in states]
+        return max(means) - means[-1]
+
+    def _judge(self, route: LiveRoute, limit: Limit, live: LiveWindow, window_ms: int) -> None:
+        spec = limit.spec
+        found = live.panes.measured(spec.metric, whole=spec.arm is None)
+        about = About(route.name, "threshold", "", spec.arm or "", spec.metric, limit.name)
+        now_ms, level = self._now, Level(found.value, found.n)
+        if found.n and found.n >= spec.min_samples and _beyond(spec, found.value):
+            severity = spec.severity
+            message = _message(about, spec, found, window_ms)
+            finding = Finding("threshold", severity, "threshold", None, level, message)
+            self._incidents.detect(about, finding, now_ms, repeat_ms=window_ms)
+        elif not found.n:
+            message = f"{limit.name} on route {route.name}: nothing is measured any more"
+            self._incidents.resolve(about, message, None, now_ms, action="alert")
+        elif _clear(spec, found.value):
+            message = _message(about, spec, found, window_ms)
+            self._incidents.resolve(about, message, level, now_ms, action="alert")
+
+
+def _beyond(spec: Threshold, value: float) -> bool:
+    if spec.above is not None:
+        return value > spec.above
+    return spec.below is not None and value < spec.below
+
+
+def _clear(spec: Threshold, value: float) -> bool:
+    if spec.clear is None:
+        return not _beyond(spec, value)
+    return value <= spec.clear if spec.above is not None else value >= spec.clear
+
+
+def _message(about: About, spec: Threshold, found: Measured, window_ms: int) -> str:
+    whose = f" of arm {about.arm}" if about.arm else ""
+    side, limit = ("above", spec.above) if spec.above is not None else ("below", spec.below)
+    if not _beyond(spec, found.value):
+        side = "no longer " + side
+    suffix = unit(spec.metric.split("_p")[0])
+    return (
+        f"{spec.metric}{whose} on route {about.route} is {found.value:.4g}{suffix} over the last "
+        f"{window_ms / 60_000:g} min (n = {found.n}), {side} {limit:g}{suffix}"
+    )
