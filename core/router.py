@@ -14,10 +14,12 @@ from core.routing.deciding import Deciding
 from core.routing.held import HeldRewards
 from core.routing.learning import Learning
 from core.routing.memory import Memory, Read, Scan
+from core.routing.observer import Observer
 from core.routing.part import InputRecord, Inputs, Part
 from core.routing.partition import Partition
 from core.routing.policies import Policies
 from core.routing.remembered import Remembered
+from core.routing.watching.watching import Watching
 from core.search import DIRECT, Solver
 from schemas.state import STAMP_KEY, decode_stamp
 
@@ -32,7 +34,7 @@ class Router:
 
     ``read`` gives the stored value of a key, with all earlier parts of this router applied.
     ``topics`` names the input topics by role, for the dead letters. ``solver`` computes what
-    parameter searches propose.
+    parameter searches propose. ``observer`` looks on.
     """
 
     def __init__(
@@ -44,14 +46,18 @@ class Router:
         max_routes: int = MAX_ROUTES,
         topics: Mapping[str, str] = NO_NAMES,
         solver: Solver = DIRECT,
+        observer: Observer | None = None,
     ) -> None:
         memory = Memory(read, max_routes, solver)
-        self.state = Partition(partition, memory, max_part_bytes, topics)
-        self._policies = Policies(self.state)
+        self.state = Partition(partition, memory, max_part_bytes, topics, observer)
+        self.watching = Watching(self.state)
+        self._policies = Policies(self.state, self.watching)
         self._held = HeldRewards(self.state)
-        self._learning = Learning(self.state, self._held)
+        self._learning = Learning(self.state, self._held, self.watching)
         self._remembered = Remembered(self.state)
-        self._deciding = Deciding(self.state, self._remembered, self._held, self._learning)
+        self._deciding = Deciding(
+            self.state, self._remembered, self._held, self._learning, self.watching
+        )
 
     def restore(self, scan: Scan) -> None:
         """Go on from stored state; before the first ``handle``."""
@@ -60,6 +66,7 @@ class Router:
             self.state.resume(decode_stamp(stored))
         self._held.restore(scan)
         self._deciding.sessions.restore(scan)
+        self.watching.restore(scan)
         self._remembered.restore(scan, self._learning.expect)
 
     @property
@@ -113,9 +120,13 @@ class Router:
         the next one. False if the part was full before all of it was done; then the next goes on.
         """
         state = self.state
+        clock = max(state.request_clock, state.reward_clock)
+        if self.watching.any_due(clock):
+            self._deciding.flush()  # what is judged must not lack decisions that only wait
         return (
-            self._held.expire(max(state.request_clock, state.reward_clock))
+            self._held.expire(clock)
             and self._deciding.sessions.expire(state.request_clock)
+            and self.watching.expire(clock)
             and self._learning.close_windows(state.reward_clock)
         )
 
@@ -127,6 +138,7 @@ class Router:
         return (
             self._held.any_due(clock)
             or self._deciding.sessions.any_due(state.request_clock)
+            or self.watching.any_due(clock)
             or self._learning.any_due(state.reward_clock)
         )
 

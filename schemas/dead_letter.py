@@ -21,6 +21,7 @@ DeadLetterReason = Literal[
     "unknown_arm",
     "empty_outcome",
     "held_rewards_full",
+    "undeliverable_alert",
 ]
 
 

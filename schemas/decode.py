@@ -7,6 +7,7 @@ depends on how deep the caller's stack is.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import accumulate
 from typing import Any, Final, TypeVar
@@ -15,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from schemas.dead_letter import DeadLetterReason
-from schemas.explain import explain
+from schemas.explain import explain, explain_all, strangers
 from schemas.fields import EARLIEST_MS, LATEST_MS, RequestId, Route, epoch_ms
 from schemas.policy import Policy
 from schemas.request import Request
@@ -33,7 +34,8 @@ class InvalidMessage(Exception):  # noqa: N818 - it names what was received
     """A message that its sender must change. ``str()`` says what to change.
 
     ``request_id`` and ``route`` are set, both or neither, for a request whose two were readable
-    and valid: such a request can be answered with a rejection.
+    and valid: such a request can be answered with a rejection. ``problems`` are the sentences that
+    the message is made of.
     """
 
     def __init__(
@@ -42,8 +44,10 @@ class InvalidMessage(Exception):  # noqa: N818 - it names what was received
         message: str,
         request_id: str | None = None,
         route: str | None = None,
+        problems: Sequence[str] = (),
     ) -> None:
         super().__init__(message)
+        self.problems = problems or (message,)
         self.reason: DeadLetterReason = reason
         self.message = message
         self.request_id = request_id
@@ -81,10 +85,12 @@ def decode_reward(data: bytes) -> Reward:
     reward = _decode(_REWARD, data, MAX_EVENT_BYTES, "invalid_message")
     _check_time(reward.timestamp)
     if reward.outcome().empty:
+        ignored = strangers(data, Reward)
+        unknown = f"; it has unknown fields, which are ignored: {ignored}" if ignored else ""
         raise InvalidMessage(
             "empty_outcome",
             f"the reward of request {reward.request_id!r} says nothing: give at least one of "
-            "quality, cost_usd, latency_ms, success, reward, signals",
+            f"quality, cost_usd, latency_ms, success, reward, signals{unknown}",
         )
     return reward
 
@@ -92,13 +98,18 @@ def decode_reward(data: bytes) -> Reward:
 def decode_policy(data: bytes) -> Policy:
     """A policy that is valid as a whole (schemas.validation).
 
-    Raises InvalidMessage: invalid_json, too_large, or invalid_policy with all its problems (of
-    those that are visible only once every field has its type; before that, the first one).
+    Raises InvalidMessage: invalid_json, too_large, or invalid_policy with all its problems: those
+    of single fields, or once there are none, those of the policy as a whole.
     """
-    policy = _decode(_POLICY, data, MAX_POLICY_BYTES, "invalid_policy")
+    try:
+        policy = _decode(_POLICY, data, MAX_POLICY_BYTES, "invalid_policy")
+    except InvalidMessage as error:
+        if isinstance(error.__cause__, msgspec.ValidationError):
+            raise _invalid(explain_all(error.__cause__, data, Policy)) from error.__cause__
+        raise
     problems = policy_problems(policy)
     if problems:
-        raise InvalidMessage("invalid_policy", _list(problems))
+        raise _invalid(problems)
     return policy
 
 
@@ -181,9 +192,10 @@ def _nesting(data: bytes) -> int:
     return max(accumulate(map(_SIGN.__getitem__, brackets)), default=0)
 
 
-def _list(problems: list[str]) -> str:
-    if len(problems) == 1:
-        return problems[0]
-    return f"{len(problems)} problems: " + "; ".join(
-        f"({number}) {problem}" for number, problem in enumerate(problems, 1)
-    )
+def _invalid(problems: list[str]) -> InvalidMessage:
+    """The error of a policy with these problems, of which there is at least one."""
+    message = problems[0]
+    if len(problems) > 1:
+        numbered = (f"({number}) {problem}" for number, problem in enumerate(problems, 1))
+        message = f"{len(problems)} problems: {'; '.join(numbered)}"
+    return InvalidMessage("invalid_policy", message, problems=problems)

@@ -21,7 +21,7 @@ EXAMPLES: Final[dict[str, list[dict[str, Any]]]] = {
                 "metadata": {"framework": "torch"},
             },
         },
-        {"request_id": "r-2", "route": "acme/chat", "candidates": ["gpt-5", "small"]},
+        {"request_id": "r-2", "route": "acme/chat", "candidates": ["gpt-5.4", "small"]},
     ],
     "reward": [
         {
@@ -31,7 +31,7 @@ EXAMPLES: Final[dict[str, list[dict[str, Any]]]] = {
             "cost_usd": 0.0042,
             "latency_ms": 812,
             "success": True,
-            "arm": "gpt-5",
+            "arm": "gpt-5.4",
             "final": False,
         },
         {
@@ -47,8 +47,8 @@ EXAMPLES: Final[dict[str, list[dict[str, Any]]]] = {
             "version": 12,
             "arms": [
                 {
-                    "id": "gpt-5",
-                    "model": "openai/gpt-5",
+                    "id": "gpt-5.4",
+                    "model": "openai/gpt-5.4",
                     "params": {"temperature": 0.7},
                     "price": {"input_per_mtok": 1.25, "output_per_mtok": 10.0},
                     "prior": {"mean": 0.8, "weight": 4.0},
@@ -75,7 +75,7 @@ EXAMPLES: Final[dict[str, list[dict[str, Any]]]] = {
                 {"id": "old", "model": "openai/gpt-4.1"},
                 {
                     "id": "new",
-                    "model": "openai/gpt-5",
+                    "model": "openai/gpt-5.4",
                     "warm_start": {"like": "old", "weight": 20.0},
                 },
             ],
@@ -96,7 +96,7 @@ EXAMPLES: Final[dict[str, list[dict[str, Any]]]] = {
         {
             "route": "acme/tuned",
             "version": 1,
-            "arms": [{"id": "gpt-5", "model": "openai/gpt-5"}],
+            "arms": [{"id": "gpt-5.4", "model": "openai/gpt-5.4"}],
             "algorithm": {
                 "name": "search",
                 "space": {
@@ -110,8 +110,8 @@ EXAMPLES: Final[dict[str, list[dict[str, Any]]]] = {
             "route": "acme/mail",
             "version": 7,
             "arms": [
-                {"id": "mini", "model": "openai/gpt-5-mini"},
-                {"id": "large", "model": "openai/gpt-5"},
+                {"id": "mini", "model": "openai/gpt-5.4-mini"},
+                {"id": "large", "model": "openai/gpt-5.4"},
             ],
             "guardrails": {"min_share": 0.05, "min_quality": 0.7, "fallback": "large"},
             "budget": {"usd_per_request": 0.003},
@@ -129,8 +129,8 @@ EXAMPLES: Final[dict[str, list[dict[str, Any]]]] = {
             "route": "acme/legal",
             "version": 8,
             "arms": [
-                {"id": "mini", "model": "openai/gpt-5-mini"},
-                {"id": "large", "model": "openai/gpt-5"},
+                {"id": "mini", "model": "openai/gpt-5.4-mini"},
+                {"id": "large", "model": "openai/gpt-5.4"},
             ],
             "rollout": {
                 "name": "context",
@@ -145,8 +145,8 @@ EXAMPLES: Final[dict[str, list[dict[str, Any]]]] = {
             "status": "decided",
             "request_id": "r-1",
             "route": "acme/chat",
-            "arm": "gpt-5",
-            "model": "openai/gpt-5",
+            "arm": "gpt-5.4",
+            "model": "openai/gpt-5.4",
             "params": {"temperature": 0.7},
             "propensity": 0.873,
             "policy_version": 12,
@@ -166,8 +166,10 @@ EXAMPLES: Final[dict[str, list[dict[str, Any]]]] = {
     "alert": [
         {
             "alert_id": "5f0c1d2e3a4b5c6d",
+            "incident_id": "8b1a9953c4611296",
+            "event": "opened",
             "route": "acme/chat",
-            "arm": "gpt-5",
+            "arm": "gpt-5.4",
             "type": "drift",
             "severity": "critical",
             "metric": "quality",
@@ -175,7 +177,9 @@ EXAMPLES: Final[dict[str, list[dict[str, Any]]]] = {
             "after": {"mean": 0.74, "n": 212},
             "detector": "adwin",
             "action": "restart_arm",
-            "message": "quality of gpt-5 fell from 0.91 to 0.74",
+            "detections": 1,
+            "opened": 1777896120000,
+            "message": "quality of gpt-5.4 fell from 0.91 to 0.74",
             "segment": "task_type=code_generation",
             "state_version": 48302,
             "timestamp": 1777896120000,

@@ -6,26 +6,38 @@ msgspec says what was expected and where. Here the value that was found is added
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
-from types import UnionType
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
+from itertools import islice
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
 from schemas.fields import EARLIEST_MS, LATEST_MS
+from schemas.place import (
+    LONGEST_VALUE,
+    LostError,
+    Place,
+    argument,
+    cut,
+    hints,
+    literals,
+    names,
+    render,
+    structs,
+    tags,
+)
 
 _STEP: Final = re.compile(r"\.(?P<name>[^.\[\]]+)|\[(?P<index>\d+)\]|(?P<any>\[\.\.\.\])")
 _PATTERN: Final = re.compile(r"Expected `str` matching regex '.*'$", re.DOTALL)
 _KEY: Final = "key` in `"
 _ROOT: Final = "the record"
 _QUOTED: Final = re.compile(r"[`'](.*)[`']", re.DOTALL)
-_LONGEST_VALUE: Final = 80
 _LONGEST_TEXT: Final = 300
 _MOST_KEYS: Final = 20
+_MOST_PROBLEMS: Final = 50
 
 
 def explain(error: msgspec.ValidationError, data: bytes, record: type[Struct]) -> str:
@@ -33,100 +45,175 @@ def explain(error: msgspec.ValidationError, data: bytes, record: type[Struct]) -
 
     ``data`` is the JSON that was refused as a ``record``, which gave ``error``.
     """
+    try:
+        document = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # Not readable without types: an integer of 5,000 digits.
+        text, path, _ = _parts(error)
+        return f"{path.removeprefix('.') or _ROOT}: {text}"
+    return _sentence(error, Place(document, record))
+
+
+def explain_all(error: msgspec.ValidationError, data: bytes, record: type[Struct]) -> list[str]:
+    """What ``explain`` says, of every place in ``data`` that does not fit, as long as there are at
+    most 50; of more, the first ones.
+    """
+    try:
+        document = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return [explain(error, data, record)]
+    found = list(islice(_misfits(Place(document, record)), _MOST_PROBLEMS + 1))
+    if len(found) > _MOST_PROBLEMS:
+        found[_MOST_PROBLEMS:] = ["there are more problems; these are the first"]
+    # What only the decoder of bytes refuses, such as a field that occurs twice.
+    return found or [explain(error, data, record)]
+
+
+def strangers(data: bytes, record: type[Struct]) -> str:
+    """The fields of a decoded record that were ignored, with what may have been meant; "" if none.
+
+    For messages about what such a record lacks: unknown fields by themselves are no error.
+    """
+    try:
+        document = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+    found = list(_strangers(Place(document, record)))
+    more = f" and {len(found) - _MOST_KEYS} more" if len(found) > _MOST_KEYS else ""
+    return ", ".join(found[:_MOST_KEYS]) + more
+
+
+def _strangers(place: Place) -> Iterator[str]:
+    struct = place.struct
+    if struct is None or not isinstance(place.value, dict):
+        return
+    known = list(names(struct))
+    for name in place.value:
+        if name in known:
+            yield from _strangers(place.field(name))
+            continue
+        near = _nearest(name, known)
+        path = cut(f"{place.path}.{name}" if place.path else name, LONGEST_VALUE)
+        yield f"{path} (did you mean {near}?)" if near else path
+
+
+def _misfits(place: Place) -> Iterator[str]:
+    """A sentence for each place at or below this one, the innermost ones."""
+    value, struct = place.value, place.struct
+    fine = True
+    if isinstance(value, dict) and struct is not None:
+        below = _fields(place, struct)
+    elif isinstance(value, list) and argument(place.types, list, 0) is not None:
+        below = (said for index in range(len(value)) for said in _misfits(place.item(index)))
+    elif isinstance(value, dict) and argument(place.types, dict, 1) is not None:
+        below = (said for key in value for said in _misfits(place.entry(key)))
+    else:
+        below = iter(())
+    for said in below:
+        fine = False
+        yield said
+    if fine and place.annotation is not None:
+        try:
+            msgspec.convert(value, place.annotation)
+        except msgspec.ValidationError as error:
+            yield _sentence(error, place)
+
+
+def _fields(place: Place, struct: type[Struct]) -> Iterator[str]:
+    """Of an object: what is wrong in its fields, is not known, or is missing."""
+    known = hints(struct)
+    config = struct.__struct_config__
+    missing = [
+        field.encode_name
+        for field in msgspec.structs.fields(struct)
+        if field.required and field.encode_name not in place.value
+    ]
+    for name in place.value:
+        if name in known:
+            yield from _misfits(place.field(name))
+        elif name == config.tag_field or not config.forbid_unknown_fields:
+            continue
+        elif not _nearest(name, missing):  # then the sentence about that one tells
+            yield _say(f"Object contains unknown field `{name}`", place)
+    for name in missing:
+        yield _say(f"Object missing required field `{name}`", place)
+
+
+def _parts(error: msgspec.ValidationError) -> tuple[str, str, bool]:
+    """The text of an error, its path, and whether it is about a key there."""
     head, _, tail = str(error).rpartition(" - at `")
     text, path = (head, tail.removesuffix("`")) if head else (tail, "$")
-    text = _PATTERN.sub("Expected text without control characters", _cut(text, _LONGEST_TEXT))
+    text = _PATTERN.sub("Expected text without control characters", cut(text, _LONGEST_TEXT))
     key_of = path.startswith(_KEY)
-    path = path.removeprefix(_KEY).removeprefix("$")
+    return text, path.removeprefix(_KEY).removeprefix("$"), key_of
+
+
+def _sentence(error: msgspec.ValidationError, place: Place) -> str:
+    """What is to be said of an error that the value of ``place`` gave."""
+    text, path, key_of = _parts(error)
     try:
-        place = _Place(msgspec.json.decode(data), record)
         for step in _STEP.finditer(path):
-            place.enter(step)
-    except (msgspec.DecodeError, UnicodeDecodeError, _LostError):
-        # Not readable without types (an integer of 5,000 digits), or a field that occurs twice.
+            place = _enter(place, step)
+    except LostError:  # a field that occurs twice
         return f"{path.removeprefix('.') or _ROOT}: {text}"
+    return _say(text, place, key_of=key_of)
+
+
+def _enter(place: Place, step: re.Match[str]) -> Place:
+    """Go one step further along msgspec's path."""
+    if step["name"]:
+        return place.field(step["name"])
+    return place.item(int(step["index"])) if step["index"] else place.misfit()
+
+
+def _say(text: str, place: Place, *, key_of: bool = False) -> str:
     where = place.path or _ROOT
-    found = "" if _says_what_it_found(text) or key_of else f", found {_render(place.value)}"
+    found = "" if _says_what_it_found(text) or key_of else f", found {render(place.value)}"
     hint = _hint(text, place)
     return f"{'a key of ' if key_of else ''}{where}: {text}{found}" + (f"; {hint}" if hint else "")
 
 
-def _render(value: Any) -> str:
-    return _cut(json.dumps(value, ensure_ascii=False), _LONGEST_VALUE)
-
-
-def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[:longest] + "…"
-
-
-class _LostError(Exception):
-    """The path leads nowhere in the document."""
-
-
-class _Place:
-    """A position in a document, with the types that may stand there."""
-
-    def __init__(self, document: Any, record: Any) -> None:
-        self.path = ""
-        self.value = document
-        self.types: list[Any] = [record]
-        self.parent: tuple[Any, list[Any]] = (None, [])
-
-    def enter(self, step: re.Match[str]) -> None:
-        """Go one step further along msgspec's path."""
-        value, types = self.value, self.types
-        self.parent = (value, types)
-        self.types = []
-        if step["name"]:
-            name = step["name"]
-            if not isinstance(value, dict) or name not in value:
-                raise _LostError
-            self.path += f".{name}" if self.path else name
-            self.value = value[name]
-            struct = _struct_of(types, value)
-            if struct is not None:
-                self.types = _alternatives(_hints(struct).get(name))
-        elif step["index"]:
-            index = int(step["index"])
-            if not isinstance(value, list) or index >= len(value):
-                raise _LostError
-            self.path += step[0]
-            self.value = value[index]
-            self.types = _alternatives(_argument(types, list, 0))
-        else:
-            if not isinstance(value, dict):
-                raise _LostError
-            item = _argument(types, dict, 1)
-            key = next((key for key in value if not _fits(value[key], item)), None)
-            if key is None:
-                raise _LostError
-            self.path += f"[{_render(key)}]"
-            self.value = value[key]
-            self.types = _alternatives(item)
-
-
-def _hint(text: str, place: _Place) -> str:
+def _hint(text: str, place: Place) -> str:
     quoted = _QUOTED.search(text)
     name = quoted[1] if quoted else ""
     if text.startswith("Object missing required field"):
-        tags = _tags(place.types, name)
-        if tags:
-            return f"known values of {name} are {', '.join(tags)}"
-        keys = list(place.value)[:_MOST_KEYS] if isinstance(place.value, dict) else []
-        near = _nearest(name, keys)
-        has = f"it has {', '.join(map(_render, keys))}" if keys else "it is empty"
-        return f"{has}; is {_render(near)} a misspelt {name}?" if near else has
+        return _missing(name, place)
     if text.startswith("Object contains unknown field"):
-        struct = _struct_of(place.types, place.value)
-        return "" if struct is None else _known(name, sorted(_names(struct)))
+        struct = place.struct
+        return "" if struct is None else _known(name, sorted(names(struct)))
     if text.startswith("Invalid value"):
-        parent, types = place.parent
-        tag_field = place.path.rpartition(".")[2]
-        return _known(place.value, _tags(types, tag_field)) if isinstance(parent, dict) else ""
+        parent, tag_field = place.parent, place.path.rpartition(".")[2]
+        return "" if parent is None else _known(place.value, tags(parent.types, tag_field))
     if text.startswith("Invalid enum value"):
-        return _known(name, _literals(place.types))
+        return _known(name, literals(place.types))
+    if text.startswith("Expected `object"):
+        return _tagged(place)
     if place.path.endswith("timestamp"):
         return _time_hint(place.value)
+    return ""
+
+
+def _missing(name: str, place: Place) -> str:
+    """What an object has instead, and which of it could be a misspelling."""
+    known = tags(place.types, name)
+    if known:
+        return f"known values of {name} are {', '.join(known)}"
+    keys = list(place.value)[:_MOST_KEYS] if isinstance(place.value, dict) else []
+    struct = place.struct
+    strange = [key for key in keys if struct is None or key not in names(struct)]
+    near = _nearest(name, strange)
+    has = f"it has {', '.join(map(render, keys))}" if keys else "it is empty"
+    return f"{has}; is {render(near)} a misspelt {name}?" if near else has
+
+
+def _tagged(place: Place) -> str:
+    """How to write as an object what was given by its name alone."""
+    for struct in structs(place.types):
+        config = struct.__struct_config__
+        if isinstance(place.value, str) and config.tag == place.value:
+            return f"write {{{render(config.tag_field)}: {render(config.tag)}}}"
+    if place.value is None and not place.path:
+        return "there is nothing in it"
     return ""
 
 
@@ -148,69 +235,10 @@ def _known(name: Any, known: Sequence[str]) -> str:
 
 def _nearest(name: str, known: Sequence[str]) -> str | None:
     """The likeliest meaning of a misspelt name, whatever its case."""
-    lower = {candidate[:_LONGEST_VALUE].lower(): candidate for candidate in known}
-    near = get_close_matches(name[:_LONGEST_VALUE].lower(), lower, n=1)
+    lower = {candidate[:LONGEST_VALUE].lower(): candidate for candidate in known}
+    near = get_close_matches(name[:LONGEST_VALUE].lower(), lower, n=1)
     return lower[near[0]] if near else None
 
 
 def _says_what_it_found(text: str) -> bool:
     return text.startswith(("Object", "Invalid value", "Invalid enum"))
-
-
-def _alternatives(annotation: Any) -> list[Any]:
-    """The bare types of an annotation: constraints taken off, unions taken apart."""
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        return _alternatives(annotation.__origin__)
-    if origin in (Union, UnionType):
-        return [bare for part in get_args(annotation) for bare in _alternatives(part)]
-    return [] if annotation is None else [annotation]
-
-
-def _hints(struct: type[Struct]) -> dict[str, Any]:
-    return get_type_hints(struct, include_extras=True)
-
-
-def _names(struct: type[Struct]) -> Iterable[str]:
-    tag = struct.__struct_config__.tag_field
-    return (*struct.__struct_encode_fields__, *([tag] if tag else []))
-
-
-def _structs(types: Sequence[Any]) -> list[type[Struct]]:
-    return [kind for kind in types if isinstance(kind, type) and issubclass(kind, Struct)]
-
-
-def _struct_of(types: Sequence[Any], value: Any) -> type[Struct] | None:
-    """Which record a value is meant to be: the only one, or the one that its tag names."""
-    structs = _structs(types)
-    if len(structs) == 1:
-        return structs[0]
-    for struct in structs:
-        config = struct.__struct_config__
-        if isinstance(value, dict) and value.get(config.tag_field) == config.tag:
-            return struct
-    return None
-
-
-def _tags(types: Sequence[Any], tag_field: str) -> list[str]:
-    configs = [struct.__struct_config__ for struct in _structs(types)]
-    return [str(config.tag) for config in configs if config.tag_field == tag_field]
-
-
-def _literals(types: Sequence[Any]) -> list[str]:
-    return [value for kind in types if get_origin(kind) is Literal for value in get_args(kind)]
-
-
-def _argument(types: Sequence[Any], container: type, index: int) -> Any:
-    for kind in types:
-        if get_origin(kind) is container:
-            return get_args(kind)[index]
-    return None
-
-
-def _fits(value: Any, annotation: Any) -> bool:
-    try:
-        msgspec.convert(value, Any if annotation is None else annotation)
-    except msgspec.ValidationError:
-        return False
-    return True

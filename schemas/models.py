@@ -70,7 +70,7 @@ class ModelEntry(Strict, frozen=True):
     """One model, as its provider describes it."""
 
     id: Annotated[str, Meta(min_length=1, max_length=256, pattern=NO_CONTROL)]
-    """What an arm's ``model`` says, e.g. openai/gpt-5."""
+    """What an arm's ``model`` says, e.g. openai/gpt-5.4."""
     provider: Name
     tier: Tier
     price: ModelPrice

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from schemas.fields import ArmId, Milliseconds, RequestId, Route, Timestamp, Unit, Usd
+from schemas.fields import ArmId, Count, Milliseconds, RequestId, Route, Timestamp, Unit, Usd
 
 Rating = Annotated[float, Meta(ge=1.0, le=5.0)]
 Seconds = Annotated[float, Meta(ge=0.0, le=1e9, description="Seconds.")]
@@ -56,6 +56,7 @@ class Outcome(Struct, frozen=True, array_like=True):
     """The reward itself, for proxies that compute it: it is then taken as it is."""
     signals: Signals | None = None
     """None, rather than signals of which none is there: equal outcomes have equal bytes."""
+    output_tokens: Count | None = None
 
     @property
     def empty(self) -> bool:
@@ -67,11 +68,13 @@ class Outcome(Struct, frozen=True, array_like=True):
             and self.success is None
             and self.reward is None
             and self.signals is None
+            and self.output_tokens is None
         )
 
     def merged(self, later: Outcome) -> Outcome:
         """The fields of both, and the signals of both; where both have one, the later part's."""
         signals = self.signals if later.signals is None else later.signals
+        tokens = self.output_tokens if later.output_tokens is None else later.output_tokens
         if self.signals is not None and later.signals is not None:
             signals = self.signals.merged(later.signals)
         return Outcome(
@@ -81,6 +84,7 @@ class Outcome(Struct, frozen=True, array_like=True):
             success=self.success if later.success is None else later.success,
             reward=self.reward if later.reward is None else later.reward,
             signals=signals,
+            output_tokens=tokens,
         )
 
 
@@ -109,6 +113,8 @@ class Reward(Struct, frozen=True, omit_defaults=True):
     ] = True
     signals: Signals | None = None
     """What the user did with the answer: it stands for the quality, or adds to it."""
+    output_tokens: Count | None = None
+    """How many the model wrote; watched where the policy says so."""
 
     def outcome(self) -> Outcome:
         """The observed part of this event."""
@@ -116,5 +122,11 @@ class Reward(Struct, frozen=True, omit_defaults=True):
         if signals is not None and signals.empty:
             signals = None
         return Outcome(
-            self.quality, self.cost_usd, self.latency_ms, self.success, self.reward, signals
+            self.quality,
+            self.cost_usd,
+            self.latency_ms,
+            self.success,
+            self.reward,
+            signals,
+            self.output_tokens,
         )

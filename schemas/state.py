@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from schemas.alert import AlertType, Level, Severity
 from schemas.reward import Outcome
 
 ABSENT: Final = b"\x00"
@@ -20,7 +21,10 @@ CLAIM_KEY: Final = b"C"
 STAMP_KEY: Final = b"S"
 DECISION: Final = b"D"
 HELD: Final = b"H"
+POLICY: Final = b"P"
 SESSION: Final = b"T"
+WINDOW: Final = b"L"
+INCIDENT: Final = b"I"
 OUTBOX: Final = b"O"
 BOOKKEEPING: Final = frozenset({b"C", b"S", b"O"})
 """Kinds of the durability protocol: they depend on how the input was cut into cycles."""
@@ -50,6 +54,11 @@ def split_key(key: bytes) -> tuple[str, str]:
 def policy_key(route: str, version: int) -> bytes:
     """Where one version of a route's policy is kept."""
     return b"P" + route.encode() + b"\0" + version.to_bytes(8, "big")
+
+
+def split_policy_key(key: bytes) -> tuple[str, int]:
+    """The inverse of ``policy_key``."""
+    return key[1:-9].decode(), int.from_bytes(key[-8:], "big")
 
 
 def route_key(route: str) -> bytes:
@@ -87,9 +96,45 @@ def trial_key(route: str, name: str) -> bytes:
     return f"X{route}\0{name}".encode()
 
 
+def shadow_key(route: str, name: str) -> bytes:
+    """Where the scores of a policy's shadow are kept."""
+    return f"Y{route}\0{name}".encode()
+
+
 def detector_key(route: str, segment: str, arm: str, metric: str) -> bytes:
     """Where the change detector of one metric of an arm is kept."""
     return f"W{route}\0{segment}\0{arm}\0{metric}".encode()
+
+
+def anomaly_key(route: str, segment: str, arm: str, metric: str) -> bytes:
+    """Where the anomaly detector of one metric of an arm is kept."""
+    return f"N{route}\0{segment}\0{arm}\0{metric}".encode()
+
+
+def mix_key(route: str, field: str) -> bytes:
+    """Where the detector of one field of a route's requests is kept."""
+    return f"M{route}\0{field}".encode()
+
+
+def window_key(route: str, arm: str, window_ms: int) -> bytes:
+    """Where what thresholds look at is counted; ``arm`` is "" for the whole route."""
+    return f"L{route}\0{arm}\0{window_ms}".encode()
+
+
+def split_window_key(key: bytes) -> tuple[str, str, int]:
+    """The inverse of ``window_key``."""
+    route, arm, window_ms = key[1:].decode().split("\0")
+    return route, arm, int(window_ms)
+
+
+def incident_key(route: str, kind: str, segment: str, arm: str, metric: str, of: str) -> bytes:
+    """Where an open incident is kept."""
+    return f"I{route}\0{kind}\0{segment}\0{arm}\0{metric}\0{of}".encode()
+
+
+def split_incident_key(key: bytes) -> list[str]:
+    """The inverse of ``incident_key``."""
+    return key[1:].decode().split("\0", 5)
 
 
 def outbox_key(batch: int) -> bytes:
@@ -121,6 +166,9 @@ class Claim(Struct, array_like=True, frozen=True):
 
     epoch: int
     owner: str
+    sources: tuple[tuple[str, str], ...] = ()
+    """Name and id of each input topic whose records the state is made of; the id is empty where
+    Kafka has none, and nothing is here where an owner before these were kept has claimed."""
 
 
 class DecisionRecord(Struct, array_like=True, frozen=True):
@@ -153,6 +201,14 @@ class DecisionRecord(Struct, array_like=True, frozen=True):
     """At which the rollout was."""
     params: bytes = b""
     """What a search proposed, as JSON; empty for arms whose parameters the policy declares."""
+    cluster: int = 0
+    """Of the experiment's or rollout's units: in which bucket this request's is."""
+    covariate: float | None = None
+    """By which the experiment adjusts the outcome, where it does."""
+    shadow: float | None = None
+    """The probability that the policy's shadow gave to the arm; None where it is not scored."""
+    support: float | None = None
+    """The shadow's probability of all arms that could have been chosen, where it is scored."""
 
 
 class RouteRecord(Struct, array_like=True):
@@ -172,6 +228,8 @@ class RouteRecord(Struct, array_like=True):
     scales: bytes = b""
     ledger: bytes = b""
     """Of the policy's budget; empty before the first decision under one."""
+    join: bytes = b""
+    """How many decisions got a reward, by when they were made; empty where nobody asks."""
 
 
 class ArmRecord(Struct, array_like=True, frozen=True):
@@ -208,6 +266,25 @@ class Session(Struct, array_like=True, frozen=True):
     """The state version at which the arm was drawn."""
 
 
+class IncidentRecord(Struct, array_like=True, frozen=True):
+    """An open incident; times in ms since the epoch."""
+
+    version: int
+    """The state version at which it was opened."""
+    opened: int
+    until: int
+    """When it is over unless more is detected; 0: it ends with what it is about."""
+    told: int
+    """When its last event was published."""
+    detections: int
+    type: AlertType
+    severity: Severity
+    detector: str
+    before: Level | None
+    after: Level | None
+    """As of its last detection."""
+
+
 class Output(Struct, array_like=True, frozen=True):
     """One message to publish: a topic's role, the key, the payload."""
 
@@ -218,6 +295,7 @@ class Output(Struct, array_like=True, frozen=True):
 
 _encoder: Final = msgspec.msgpack.Encoder()
 encode_state: Final = _encoder.encode
+decode_claim: Final = msgspec.msgpack.Decoder(Claim).decode
 decode_stamp: Final = msgspec.msgpack.Decoder(Stamp).decode
 decode_decision: Final = msgspec.msgpack.Decoder(DecisionRecord).decode
 decode_route: Final = msgspec.msgpack.Decoder(RouteRecord).decode
@@ -225,4 +303,5 @@ decode_arm: Final = msgspec.msgpack.Decoder(ArmRecord).decode
 decode_segments: Final = msgspec.msgpack.Decoder(list[str]).decode
 decode_outbox: Final = msgspec.msgpack.Decoder(list[Output]).decode
 decode_session: Final = msgspec.msgpack.Decoder(Session).decode
+decode_incident: Final = msgspec.msgpack.Decoder(IncidentRecord).decode
 decode_held: Final = msgspec.msgpack.Decoder(list[Held]).decode

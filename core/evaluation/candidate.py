@@ -160,7 +160,7 @@ class _AskedRouter(Router):
         self.forced: str | None = None
         """The arm that the next request gets; None: no decision is made."""
         self._deciding = _AskedDeciding(
-            self, self.state, self._remembered, self._held, self._learning
+            self, self.state, self._remembered, self._held, self._learning, self.watching
         )
 
 

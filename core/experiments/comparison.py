@@ -6,6 +6,9 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
+from scipy import special
+
+from core.experiments.clusters import Clusters
 from core.experiments.evidence import Evidence, adjusted_samples, evidence
 from core.experiments.mixture import (
     best_rho,
@@ -69,12 +72,21 @@ def planned_samples(spec: Spec) -> tuple[int, ...]:
     return needed
 
 
-def at_the_end(control: Tally, variant: Tally, spec: Spec) -> Difference:
+def at_the_end(control: Tally, variant: Tally, spec: Spec) -> Difference | None:
     """The test for one look at complete data: of two shares, or Welch's, after CUPED.
 
-    Raises ValueError for fewer than 2 outcomes in either.
+    Of outcomes in units it is Student's on their buckets, and None where those are too few. Raises
+    ValueError for fewer than 2 outcomes in either.
     """
     level = 1.0 - spec.alpha / spec.comparisons
+    if isinstance(control, Clusters):
+        known = _evidence(control, variant, spec)
+        if known is None:
+            return None
+        off = known.difference
+        p_value = 2.0 * float(special.ndtr(-abs(known.score) / math.sqrt(known.information)))
+        reach = known.reach(-float(special.ndtri((1.0 - level) / 2.0)) * known.information**0.5)
+        return _difference(off, Interval(off - reach, off + reach, level), p_value, off)
     if isinstance(control, Counts) and isinstance(variant, Counts):
         shares = Share(control.yes, control.n), Share(variant.yes, variant.n)
         found = two_proportion_test(*shares, level=level)
@@ -96,8 +108,8 @@ def at_any_time(control: Tally, variant: Tally, spec: Spec, peak: float) -> Diff
     if found is None:
         return None
     alpha = spec.alpha / spec.comparisons
-    reach = two_sided_bound(found.information, _rho(found, control, variant, spec), alpha)
-    reach /= found.information
+    bound = two_sided_bound(found.information, _rho(found, control, variant, spec), alpha)
+    reach = found.reach(bound)
     interval = Interval(found.difference - reach, found.difference + reach, 1.0 - alpha)
     return _difference(found.difference, interval, math.exp(-abs(peak)), peak)
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
+from scipy import special
+
+from core.experiments.clusters import Clusters, between_buckets
 from core.experiments.tally import Counts, Moments, Tally
 from core.statistics.means import Sample
 
 Stratum = tuple[Tally, Tally]
 """The first and the second variant's outcomes of one time with one split, of the same kind."""
+_RAREST: Final = 1e-300
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +25,29 @@ class Evidence:
     difference: float
     information: float
     """One over the square of the difference's standard error; above 0."""
+    freedom: float = math.inf
+    """The degrees of freedom of that error, where it is estimated from few clusters."""
 
     @property
     def score(self) -> float:
-        """Difference times information: what the mixtures take; the information is its variance."""
-        return self.difference * self.information
+        """Difference times information: what the mixtures take; the information is its variance.
+
+        Where the error is estimated from few clusters, the difference over it is Student's: the
+        score is then that of the normal deviate which is as rare.
+        """
+        if self.freedom == math.inf:
+            return self.difference * self.information
+        root = math.sqrt(self.information)
+        rare = float(special.stdtr(self.freedom, -abs(self.difference) * root))
+        return root * math.copysign(-float(special.ndtri(max(rare, _RAREST))), self.difference)
+
+    def reach(self, bound: float) -> float:
+        """The difference from 0 on whose score is ``bound`` or more; ``bound`` is above 0."""
+        if self.freedom == math.inf:
+            return bound / self.information
+        root = math.sqrt(self.information)
+        rare = max(float(special.ndtr(-bound / root)), _RAREST)
+        return -float(special.stdtrit(self.freedom, rare)) / root
 
 
 def evidence(strata: Sequence[Stratum], floor: float = 0.0) -> Evidence | None:
@@ -40,7 +64,19 @@ def evidence(strata: Sequence[Stratum], floor: float = 0.0) -> Evidence | None:
     of others with ``floor``, a sum of squares, added. Where a covariate is known, means are
     adjusted by theta times its means' difference (CUPED: Deng, Xu, Kohavi and Walker 2013), with
     theta from all outcomes. None where a variant has no variance, or fewer than 2 outcomes.
+
+    Of outcomes that come in units, it is ``between_buckets`` that is known.
     """
+    units = [
+        (first, second)
+        for first, second in strata
+        if isinstance(first, Clusters) and isinstance(second, Clusters)
+    ]
+    if units:
+        found = between_buckets(units, floor)
+        if found is None:
+            return None
+        return Evidence(found.difference, 1.0 / found.squared_error, found.freedom)
     both = [pair for pair in strata if pair[0].n and pair[1].n]
     slope = theta([tally for pair in both for tally in pair])
     first = _variance([pair[0] for pair in both], slope, floor)
@@ -98,7 +134,7 @@ def _variance(tallies: Sequence[Tally], slope: float, floor: float) -> float | N
         if isinstance(tally, Counts):
             n += tally.n
             yes += tally.yes
-        else:
+        elif isinstance(tally, Moments):
             freedom += tally.n - 1
             squares += _squares(tally, slope)
     if n:

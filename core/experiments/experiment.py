@@ -6,6 +6,7 @@ import struct
 from collections.abc import Mapping
 from typing import Final
 
+from core.experiments.clusters import SLOTS, Seen
 from core.experiments.comparison import log_evidence
 from core.experiments.decision import Decision, decide
 from core.experiments.ratio import RatioTest, ratio_size
@@ -26,7 +27,7 @@ class Experiment:
     so does its decision.
     """
 
-    __slots__ = ("_metrics", "_over", "_peaks", "_ratio", "_seen", "_spec", "_tallies")
+    __slots__ = ("_metrics", "_over", "_peaks", "_ratio", "_seen", "_spec", "_tallies", "_units")
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
@@ -35,8 +36,10 @@ class Experiment:
         self._peaks = [0.0] * spec.comparisons
         """Of each variant but the control, the largest ``log_evidence`` of all looks."""
         self._tallies: dict[str, list[Tally]] = {
-            metric.name: [new_tally(metric.kind) for _ in spec.variants] for metric in self._metrics
+            metric.name: [new_tally(metric.kind, clustered=spec.clustered) for _ in spec.variants]
+            for metric in self._metrics
         }
+        self._units = Seen() if spec.clustered else None
         self._seen = 0
         self._over = False
 
@@ -50,9 +53,12 @@ class Experiment:
         """Whether there is a final decision."""
         return self._over
 
-    def assign(self, variant: int) -> Decision | None:
-        """Count a request that got the variant, by its index; the final decision if this is it."""
-        if self._over:
+    def assign(self, variant: int, unit: float = 0.0) -> Decision | None:
+        """Count a request that got the variant, by its index; the final decision if this is it.
+
+        ``unit``: the hash of its unit in [0, 1), where there are units; each counts once.
+        """
+        if self._over or (self._units is not None and not self._units.first(unit)):
             return None
         self._ratio.add(variant, self._spec.shares)
         # Its peak is what moved: nothing else can have been decided by this.
@@ -65,9 +71,11 @@ class Experiment:
         variant: int,
         values: Mapping[str, float],
         covariates: Mapping[str, float] = _NONE,
+        bucket: int = 0,
     ) -> Decision | None:
         """Count one request's outcome, by metric; the final decision if this look gives it.
 
+        ``bucket`` is that of its unit (``bucket_of``), where there are units.
         Metrics that ``values`` lacks were not observed; others than the spec's are left out. Raises
         ValueError, with nothing counted, for values that the metrics cannot have.
         """
@@ -86,7 +94,7 @@ class Experiment:
         for tally, value, covariate in counted:
             tally.check(value, covariate)
         for tally, value, covariate in counted:
-            tally.add(value, covariate)
+            tally.add(value, covariate, bucket)
         self._seen += 1
         if self._seen % self._spec.look_every:
             return None
@@ -127,6 +135,7 @@ class Experiment:
                 self._ratio.encode(),
                 struct.pack(f"<{len(self._peaks)}d", *self._peaks),
                 *(tally.encode() for tally in tallies),
+                b"" if self._units is None else self._units.encode(),
             ]
         )
 
@@ -139,8 +148,10 @@ class Experiment:
         """
         self = cls(spec)
         variants = len(spec.variants)
-        sizes = [tally_size(metric.kind) for metric in self._metrics]
+        clustered = spec.clustered
+        sizes = [tally_size(metric.kind, clustered=clustered) for metric in self._metrics]
         size = _HEAD.size + ratio_size(variants) + 8 * spec.comparisons + variants * sum(sizes)
+        size += SLOTS // 8 if clustered else 0
         if len(data) != size or tuple(data[:3]) != (_VERSION, variants, len(sizes)):
             raise ValueError(
                 f"not a state of an experiment with {variants} variants and {len(sizes)} metrics: "
@@ -154,7 +165,9 @@ class Experiment:
         for metric, step in zip(self._metrics, sizes, strict=True):
             for variant in range(variants):
                 self._tallies[metric.name][variant] = decode_tally(
-                    metric.kind, data[at : at + step]
+                    metric.kind, data[at : at + step], clustered=clustered
                 )
                 at += step
+        if clustered:
+            self._units = Seen.decode(data[at:])
         return self

@@ -75,7 +75,7 @@ def no_worse(
 
     def reach(alpha: float) -> float:
         rho = rho_for_effect(margin, 2.0 * alpha)
-        return one_sided_bound(information, rho, alpha) / information
+        return found.reach(one_sided_bound(information, rho, alpha))
 
     harm = -guardrail.metric.sign * found.difference
     at_least, at_most = harm - reach(worse_alpha), harm + reach(fine_alpha)

@@ -19,18 +19,20 @@ _LOOK_EVERY = 10
 
 def experiment_spec(experiment: Experiment) -> Spec:
     """The rules of an experiment. Raises ValueError for ones that contradict each other."""
+    adjusted = experiment.covariate is not None
     total = sum(variant.share for variant in experiment.variants)
     return Spec(
         variants=tuple(variant.id for variant in experiment.variants),
         shares=tuple(variant.share / total for variant in experiment.variants),
-        primary=_metric(experiment.metric),
+        primary=_metric(experiment.metric, covariate=adjusted),
         method=experiment.method,
         alpha=experiment.alpha,
         minimum_effect=experiment.minimum_effect,
         max_samples=experiment.max_samples,
         min_samples=experiment.min_samples,
         look_every=_LOOK_EVERY,
-        guardrails=_guardrails(experiment.guardrails),
+        guardrails=_guardrails(experiment.guardrails, covariate=adjusted),
+        clustered=experiment.unit is not None,
     )
 
 
@@ -45,6 +47,7 @@ def rollout_spec(rollout: Rollout) -> RolloutSpec:
         min_samples=rollout.min_samples,
         max_samples=rollout.max_samples,
         alpha=rollout.alpha,
+        clustered=rollout.unit is not None,
     )
 
 
@@ -60,13 +63,20 @@ def trial_values(outcome: Outcome, quality: float | None, reward: float | None) 
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _guardrails(margins: Mapping[TrialMetric, float]) -> tuple[Guardrail, ...]:
-    return tuple(Guardrail(_metric(name), margin) for name, margin in sorted(margins.items()))
+def _guardrails(
+    margins: Mapping[TrialMetric, float], *, covariate: bool = False
+) -> tuple[Guardrail, ...]:
+    return tuple(
+        Guardrail(_metric(name, covariate=covariate), margin)
+        for name, margin in sorted(margins.items())
+    )
 
 
-def _metric(name: str) -> Metric:
+def _metric(name: str, *, covariate: bool) -> Metric:
     return Metric(
         name,
-        kind="yes_no" if name == "success" else "mean",
+        # With a covariate, success is taken as a number: it is adjusted as one.
+        kind="yes_no" if name == "success" and not covariate else "mean",
         direction="down" if name in ("cost", "latency") else "up",
+        covariate=covariate,
     )

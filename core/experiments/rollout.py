@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from core.experiments.clusters import SLOTS, Seen
 from core.experiments.no_worse import NoWorse, no_worse
 from core.experiments.ratio import RatioTest, ratio_size
 from core.experiments.spec import Guardrail, check_alphas, distinct
@@ -20,6 +21,8 @@ _HEAD: Final = struct.Struct("<BBBBqq")
 """Version, metrics, step, status, when the step began, the latest time."""
 _STATUSES: Final[tuple[Status, ...]] = ("running", "done", "rolled_back")
 _NONE: Final[Mapping[str, float]] = {}
+_LOOK_EVERY: Final = 10
+"""Outcomes of a side between two looks at units, whose errors take time to compute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,8 @@ class RolloutSpec:
     and that of ever advancing one that is beyond one, in an effect that stays the same."""
     ratio_alpha: float = 0.001
     """The chance of rolling back for a false sample-ratio mismatch."""
+    clustered: bool = False
+    """As a ``Spec``'s: requests come in units, which go on to meet the candidate once they do."""
 
     def __post_init__(self) -> None:
         rising = all(a < b for a, b in zip(self.steps, self.steps[1:], strict=False))
@@ -93,7 +98,7 @@ class Rollout:
     sides of a comparison saw the same time, also where the traffic changes as the share does.
     """
 
-    __slots__ = ("_began", "_now", "_ratio", "_spec", "_tallies", "status", "step")
+    __slots__ = ("_began", "_now", "_ratio", "_spec", "_tallies", "_units", "status", "step")
 
     def __init__(self, spec: RolloutSpec, at_ms: int) -> None:
         self._spec = spec
@@ -103,6 +108,8 @@ class Rollout:
         self._ratio = RatioTest(2)
         self._tallies: list[tuple[tuple[Tally, Tally], ...]] = [self._new_step()]
         """By step, then by guardrail: the control's and the candidate's."""
+        self._units = Seen() if spec.clustered else None
+        """Over all steps: a unit of an earlier one is no longer assigned by chance."""
 
     @property
     def share(self) -> float:
@@ -120,12 +127,16 @@ class Rollout:
             found.append((total / n if n else 0.0, n))
         return found
 
-    def assign(self, at_ms: int, *, candidate: bool) -> Move | None:
-        """Count a request's assignment by the present share; the move, if it is due one."""
+    def assign(self, at_ms: int, unit: float = 0.0, *, candidate: bool) -> Move | None:
+        """Count a request's assignment by the present share; the move, if it is due one.
+
+        ``unit``: the hash of its unit in [0, 1), where there are units; each counts once.
+        """
         if self.status != "running":
             return None
         share = self.share
-        self._ratio.add(int(candidate), (1.0 - share, share))
+        if self._units is None or self._units.first(unit):
+            self._ratio.add(int(candidate), (1.0 - share, share))
         due = self._began + self._spec.min_ms
         waited = self._now < due <= at_ms
         self._now = max(self._now, at_ms)
@@ -140,14 +151,15 @@ class Rollout:
         step: int,
         values: Mapping[str, float],
         covariates: Mapping[str, float] = _NONE,
+        bucket: int = 0,
         *,
         candidate: bool,
     ) -> Move | None:
         """Count the outcome of a request that was assigned in ``step``; the move, if it is due one.
 
-        ``values`` are by metric; others than the guardrails' are left out. Raises ValueError, with
-        nothing counted, for a step that has not been yet, and for values that the metrics cannot
-        have.
+        ``values`` are by metric; others than the guardrails' are left out. ``bucket`` is that of
+        its unit (``bucket_of``), where there are units. Raises ValueError, with nothing counted,
+        for a step that has not been yet, and for values that the metrics cannot have.
         """
         if not 0 <= step <= self.step:
             raise ValueError(f"step {step} has not been yet: the rollout is at {self.step}")
@@ -166,8 +178,10 @@ class Rollout:
         for tally, value, covariate in counted:
             tally.check(value, covariate)
         for tally, value, covariate in counted:
-            tally.add(value, covariate)
+            tally.add(value, covariate, bucket)
         self._now = max(self._now, at_ms)
+        if self._units is not None and self._tallies[step][0][candidate].n % _LOOK_EVERY:
+            return None
         return self._apply()
 
     def move(self) -> Move:
@@ -262,7 +276,10 @@ class Rollout:
 
     def _new_step(self) -> tuple[tuple[Tally, Tally], ...]:
         kinds = [guardrail.metric.kind for guardrail in self._spec.guardrails]
-        return tuple((new_tally(kind), new_tally(kind)) for kind in kinds)
+        units = self._spec.clustered
+        return tuple(
+            (new_tally(kind, clustered=units), new_tally(kind, clustered=units)) for kind in kinds
+        )
 
     def encode(self) -> bytes:
         """Compact bytes, the same for equal states; the spec is not part of them."""
@@ -275,7 +292,8 @@ class Rollout:
             self._now,
         )
         tallies = [t.encode() for step in self._tallies for pair in step for t in pair]
-        return b"".join([head, self._ratio.encode(), *tallies])
+        units = b"" if self._units is None else self._units.encode()
+        return b"".join([head, self._ratio.encode(), units, *tallies])
 
     @classmethod
     def decode(cls, data: bytes, spec: RolloutSpec) -> Rollout:
@@ -284,7 +302,8 @@ class Rollout:
         Raises ValueError for bytes that are no state of a rollout with that spec's guardrails and
         steps.
         """
-        start = _HEAD.size + ratio_size(2)
+        units = SLOTS // 8 if spec.clustered else 0
+        start = _HEAD.size + ratio_size(2) + units
         if len(data) < start or data[0] != _VERSION or data[1] != len(spec.guardrails):
             raise ValueError(
                 f"not a state of a rollout with {len(spec.guardrails)} guardrails: {data[:32]!r}"
@@ -293,21 +312,25 @@ class Rollout:
         kinds = [guardrail.metric.kind for guardrail in spec.guardrails]
         # Once it is done, its last step has no comparison.
         played = step if status == _STATUSES.index("done") else step + 1
-        size = start + 2 * played * sum(map(tally_size, kinds))
+        sizes = [tally_size(kind, clustered=spec.clustered) for kind in kinds]
+        size = start + 2 * played * sum(sizes)
         if status >= len(_STATUSES) or played >= len(spec.steps) or len(data) != size:
             raise ValueError(
                 f"not a state of a rollout with {len(spec.steps)} steps: {data[:32]!r}"
             )
         self = cls(spec, began)
         self.step, self.status, self._now = step, _STATUSES[status], now
-        self._ratio = RatioTest.decode(data[_HEAD.size : start])
+        self._ratio = RatioTest.decode(data[_HEAD.size : start - units])
+        if units:
+            self._units = Seen.decode(data[start - units : start])
         if len(self._ratio.counts) != 2:
             raise ValueError("not a state of a rollout: it has two sides")
         tallies: list[Tally] = []
         at = start
-        for kind in [kind for _ in range(played) for kind in kinds for _ in range(2)]:
-            tallies.append(decode_tally(kind, data[at : at + tally_size(kind)]))
-            at += tally_size(kind)
+        for kind, width in zip(kinds * played, sizes * played, strict=True):
+            for _ in range(2):
+                tallies.append(decode_tally(kind, data[at : at + width], clustered=spec.clustered))
+                at += width
         pairs = list(zip(tallies[::2], tallies[1::2], strict=True))
         rails = len(kinds)
         self._tallies = [tuple(pairs[i * rails : (i + 1) * rails]) for i in range(played)]

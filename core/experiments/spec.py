@@ -91,6 +91,9 @@ class Spec:
     """The chance of any false guardrail stop, at any time."""
     ratio_alpha: float = 0.001
     """The chance of a false sample-ratio mismatch, at any time."""
+    clustered: bool = False
+    """Whether requests come in units that keep their variant, such as users: units, not outcomes,
+    are then taken to be independent."""
 
     def __post_init__(self) -> None:
         names = self.variants
@@ -116,6 +119,11 @@ class Spec:
             raise ValueError(
                 "an experiment must end: set max_samples, or minimum_effect with (for the fixed "
                 "method) the baseline of a yes/no metric or the deviation of a mean"
+            )
+        if self.clustered and self.method == "fixed" and self.planned:
+            raise ValueError(
+                "how many outcomes of units an effect needs depends on how alike those of a unit "
+                "are: set max_samples alone"
             )
         metrics(self)
 

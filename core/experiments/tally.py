@@ -1,4 +1,4 @@
-"""What an experiment keeps of one variant's outcomes in one metric: counts, or moments."""
+"""What an experiment keeps of one variant's outcomes in one metric: counts, moments, clusters."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import math
 import struct
 from dataclasses import dataclass
 from typing import Final, Literal, Self
+
+from core.experiments.clusters import CLUSTERS_SIZE, Clusters
 
 Kind = Literal["yes_no", "mean"]
 """What a metric's values are: 0 or 1, or any numbers, of which the mean counts."""
@@ -32,7 +34,7 @@ class Counts:
         if value not in (0.0, 1.0):
             raise ValueError(f"a yes/no outcome is 0 or 1, and not {value}")
 
-    def add(self, value: float, _covariate: float = 0.0) -> None:
+    def add(self, value: float, _covariate: float = 0.0, _bucket: int = 0) -> None:
         """Count one outcome. Raises ValueError, and counts nothing, if ``check`` does."""
         self.check(value)
         self.n += 1
@@ -77,7 +79,7 @@ class Moments:
         if not (math.isfinite(value) and math.isfinite(covariate)):
             raise ValueError(f"outcomes are finite, and not {value} with covariate {covariate}")
 
-    def add(self, value: float, covariate: float = 0.0) -> None:
+    def add(self, value: float, covariate: float = 0.0, _bucket: int = 0) -> None:
         """Count one outcome. Raises ValueError, and counts nothing, if ``check`` does."""
         self.check(value, covariate)
         self.n += 1
@@ -106,19 +108,25 @@ class Moments:
         return self
 
 
-Tally = Counts | Moments
+Tally = Counts | Moments | Clusters
 
 
-def new_tally(kind: Kind) -> Tally:
-    """A tally that has seen nothing."""
+def new_tally(kind: Kind, *, clustered: bool = False) -> Tally:
+    """A tally that has seen nothing; ``clustered``: of outcomes that come in units."""
+    if clustered:
+        return Clusters()
     return Counts() if kind == "yes_no" else Moments()
 
 
-def tally_size(kind: Kind) -> int:
+def tally_size(kind: Kind, *, clustered: bool = False) -> int:
     """How many bytes ``encode`` gives."""
+    if clustered:
+        return CLUSTERS_SIZE
     return _COUNTS.size if kind == "yes_no" else _MOMENTS.size
 
 
-def decode_tally(kind: Kind, data: bytes) -> Tally:
+def decode_tally(kind: Kind, data: bytes, *, clustered: bool = False) -> Tally:
     """The tally that ``encode`` saw. Raises ValueError for bytes that are not one."""
+    if clustered:
+        return Clusters.decode(data)
     return Counts.decode(data) if kind == "yes_no" else Moments.decode(data)

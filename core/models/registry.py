@@ -109,10 +109,23 @@ class Registry:
         """The model of that id. Raises UnknownModelError."""
         model = self._models.get(model_id)
         if model is None:
-            near = get_close_matches(model_id.lower(), self._models, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            near = self.nearest(model_id)
+            hint = f"; did you mean {near!r}?" if near else ""
             raise UnknownModelError(f"the registry has no model {model_id!r}{hint}")
         return model
+
+    def nearest(self, model_id: str) -> str | None:
+        """The id that is most likely meant, with or without the provider; None for no idea."""
+        asked = model_id.lower()
+        for known in self._models:
+            if known.endswith(f"/{asked}"):
+                return known
+        near = get_close_matches(asked, self._models, n=1, cutoff=0.8)
+        if near:
+            return near[0]
+        names = {known.partition("/")[2]: known for known in self._models}
+        near = get_close_matches(asked.rpartition("/")[2], names, n=1, cutoff=0.8)
+        return names[near[0]] if near else None
 
     def merged(self, over: Registry) -> Registry:
         """These models and those of ``over``, whose entries replace those of the same id whole."""

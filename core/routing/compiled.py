@@ -15,6 +15,7 @@ from core.budget import Pace
 from core.context.encoder import Encoder
 from core.context.fields import Category, category
 from core.reward import RewardFunction
+from core.routing.watching.plan import WatchPlan
 from core.search import DIRECT, Searcher, Solver, proposal_number
 from schemas.encode import DecisionEncoder, with_variant
 from schemas.fields import duration_ms
@@ -44,7 +45,10 @@ class CompiledPolicy:
         "search",
         "session_ms",
         "session_of",
+        "shadow",
+        "shadow_rules",
         "version",
+        "watch",
         "window_ms",
     )
 
@@ -69,9 +73,14 @@ class CompiledPolicy:
         budget = policy.budget
         self.pace: Pace | None = None
         if budget is not None:
-            self.pace = Pace(budget.usd_per_request, burst=budget.burst, carry=budget.carry)
+            usd, period_ms = budget.usd_per_request, 0
+            if budget.usd_per_period is not None and budget.period is not None:
+                usd, period_ms = budget.usd_per_period, int(duration_ms(budget.period))
+            assert usd is not None, "a validated budget has one of both"
+            self.pace = Pace(usd, burst=budget.burst, carry=budget.carry, period_ms=period_ms)
         self.window_ms = duration_ms(policy.reward.window)
         self.hold_ms = duration_ms(policy.reward.hold)
+        self.watch = WatchPlan(policy)
         self.arms: dict[str, ArmSpec] = {arm.id: arm for arm in policy.arms}
         self.eligible: Sequence[str] = tuple(arm.id for arm in policy.arms if arm.enabled)
         self.encoders = {
@@ -85,6 +94,17 @@ class CompiledPolicy:
             ).digest()
             for arm in policy.arms
         }
+        self.shadow: CompiledPolicy | None = None
+        """What the policy's shadow decides by."""
+        self.shadow_rules = b""
+        """Of the shadow and what rewards mean: what was scored under others does not count."""
+        if policy.shadow is not None:
+            own = altered(policy, policy.shadow.arms, policy.shadow.algorithm)
+            # Nobody can force what is not routed: its arms learn from what others choose.
+            start = msgspec.structs.replace(own.cold_start, pulls=0)
+            self.shadow = CompiledPolicy(msgspec.structs.replace(own, cold_start=start), version)
+            rules = _encode((policy.shadow, own.algorithm)) + self.shadow.learning
+            self.shadow_rules = blake2b(rules, digest_size=8).digest()
         self.problems: list[str] = []
         """What is wrong with the policy that only its algorithm can tell."""
         self._evidence: dict[str, Any] = {}
@@ -162,3 +182,28 @@ class CompiledPolicy:
         if asked is None:
             return self.eligible
         return tuple(arm for arm in self.eligible if arm in asked)
+
+
+def altered(
+    policy: Policy, arms: Sequence[str] | None, algorithm: BanditAlgorithm | None
+) -> Policy:
+    """A policy with fewer arms, by another algorithm, or both: a variant or a shadow of it.
+
+    The guardrails' fallback stays, to serve where no other arm may.
+    """
+    kept = policy.arms
+    if arms is not None:
+        fallback = None if policy.guardrails is None else policy.guardrails.fallback
+        kept = [
+            arm if arm.id in arms else msgspec.structs.replace(arm, enabled=False)
+            for arm in policy.arms
+            if arm.id in arms or arm.id == fallback
+        ]
+    return msgspec.structs.replace(
+        policy,
+        arms=kept,
+        algorithm=policy.algorithm if algorithm is None else algorithm,
+        experiment=None,
+        rollout=None,
+        shadow=None,
+    )

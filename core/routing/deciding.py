@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from core.context.encoder import ContextError, segment_of
+from core.experiments.clusters import bucket_of
 from core.routing.choice import Choice, guarded
 from core.routing.compiled import CompiledPolicy
 from core.routing.draw import Distribution, uniform
@@ -22,9 +23,11 @@ from core.routing.remembered import Remembered
 from core.routing.results import count_assignment
 from core.routing.screening import choice_of
 from core.routing.sessions import Sessions
+from core.routing.shadow import against, shadowed
 from core.routing.spending import affordable, priced
 from core.routing.trial import trial_of
 from core.routing.waiting import Waiting
+from core.routing.watching.watching import Watching
 from schemas.decode import InvalidMessage, decode_request
 from schemas.fields import epoch_ms
 from schemas.request import Request
@@ -46,9 +49,15 @@ class Deciding:
     """Applies the records of the request topic."""
 
     def __init__(
-        self, state: Partition, remembered: Remembered, held: HeldRewards, learning: Learning
+        self,
+        state: Partition,
+        remembered: Remembered,
+        held: HeldRewards,
+        learning: Learning,
+        watching: Watching,
     ) -> None:
         self._state = state
+        self._watching = watching
         self._remembered = remembered
         self._groups: dict[tuple[str, str, Choice], _Group] = {}
         self._waiting: set[bytes] = set()
@@ -97,17 +106,23 @@ class Deciding:
         if request.candidates is not None and never_published:
             route, compiled = implicit_policy(memory, route, compiled, request, self.flush)
         if route is None or compiled is None:
-            reject(state, request, "unknown_route", no_policy(request.route), timestamp)
+            latest = 0 if route is None else route.record.latest
+            reason = no_policy(request.route, latest)
+            reject(state, request, "unknown_route", reason, timestamp)
             return
         spec = compiled.policy.context
         at_ms = timestamp if request.timestamp is None else epoch_ms(request.timestamp)
         trial = trial_of(compiled)
         contextual = compiled.bandit.contextual if trial is None else trial.contextual
+        shadow = compiled.shadow
+        looks = contextual or (shadow is not None and shadow.bandit.contextual)
         try:
-            x = memory.encode(route, compiled, request, at_ms) if contextual else b""
+            x = memory.encode(route, compiled, request, at_ms) if looks else b""
         except ContextError as error:
-            reject(state, request, "invalid_request", str(error), timestamp)
-            return
+            if contextual:
+                reject(state, request, "invalid_request", str(error), timestamp)
+                return
+            x = b""  # only the shadow would have looked at it
         segment = memory.segment(route, segment_of(spec, request, at_ms), spec)
         choice: Choice | Met | Refusals
         if trial is None:
@@ -119,6 +134,7 @@ class Deciding:
             return
         route.record.decided += 1
         memory.touch(route)
+        self._watching.asked(route, compiled, request, at_ms, timestamp)
         one = Waiting(
             key,
             request.request_id,
@@ -131,11 +147,13 @@ class Deciding:
         if compiled.session_of is not None:
             name = compiled.session_of(request.context, at_ms)
             one.session = b"" if name is None else session_key(route.name, name)
+        if shadow is not None:
+            one.shadow = shadowed(memory, route, compiled, segment, request, x, timestamp)
         if isinstance(choice, Met):
             self._meet(route, compiled, choice, one)
             self._release(key)
             return
-        budget = one.budget = affordable(route, compiled, choice, request)
+        budget = one.budget = affordable(route, compiled, choice, request, timestamp)
         if budget is not None:
             choice = budget.choice
         owed = memory.owed(route, segment, compiled, choice.arms)
@@ -148,7 +166,8 @@ class Deciding:
             self._explore(route, compiled, segment, owed, one)
         elif budget is not None:
             # Each decision moves the price that the next one sees, so they cannot wait together.
-            distribution = priced(memory, route, segment, compiled, budget, x)
+            own = x if contextual else b""
+            distribution = priced(memory, route, segment, compiled, budget, own)
             one.charge(self._decide(route, compiled, segment, distribution, one))
         elif contextual:
             self._wait((route, compiled, segment, choice, []), one)
@@ -169,7 +188,8 @@ class Deciding:
         """Decide for the variant that the request meets, and count the meeting."""
         side = met.side
         one.met, one.budget = met, side.budget
-        if not side.compiled.bandit.contextual:
+        shadow = compiled.shadow
+        if not (side.compiled.bandit.contextual or (shadow and shadow.bandit.contextual)):
             one.x = b""
         if self._stay(route, side.compiled, side.segment, side.arms, one):
             pass
@@ -177,7 +197,7 @@ class Deciding:
             self._explore(route, side.compiled, side.segment, side.owed, one)
         else:
             one.charge(self._decide(route, side.compiled, side.segment, side.distribution, one))
-        count_assignment(self._state, route, compiled, met.live, met.variant, one.timestamp)
+        count_assignment(self._state, route, compiled, met, one.timestamp)
 
     def _stay(
         self,
@@ -248,11 +268,16 @@ class Deciding:
         """Draw, remember and answer; returns the arm."""
         state = self._state
         arm, propensity = distribution.pick(uniform(route.name, one.request_id, compiled.version))
-        variant, step = "", 0
+        variant, step, cluster, covariate = "", 0, 0, None
         if one.met is not None:
             variant, step = one.met.name, one.met.step
+            cluster, covariate = bucket_of(one.met.unit), one.met.covariate
             if one.stays is None:
                 propensity = one.met.propensities[arm]
+        share = support = None
+        if one.shadow is not None and one.stays is None:
+            true = distribution if one.met is None else one.met.propensities
+            share, support = against(one.shadow, arm, true)
         deadline = one.timestamp + compiled.window_ms
         last_serial = one.serial + compiled.policy.reward.max_open
         record = DecisionRecord(
@@ -269,6 +294,10 @@ class Deciding:
             variant=variant,
             step=step,
             params=b"" if segment.search is None else segment.search.params(arm),
+            cluster=cluster,
+            covariate=covariate,
+            shadow=share,
+            support=support,
         )
         if one.session and compiled.policy.sticky is not None:
             drawn = one.version if one.stays is None else one.stays.version
@@ -277,4 +306,25 @@ class Deciding:
         self._remembered.add(route.name, one.key, record, one.serial, replaces=one.replaces)
         payload = compiled.answer(one.request_id, record)
         state.decisions.append(Answered(route.name_bytes, payload))
+        if compiled.watch.scopes or state.observer is not None:
+            self._tell(route, compiled, segment, distribution, arm, record)
         return arm
+
+    def _tell(
+        self,
+        route: LiveRoute,
+        compiled: CompiledPolicy,
+        segment: LiveSegment,
+        distribution: Distribution,
+        arm: str,
+        record: DecisionRecord,
+    ) -> None:
+        """Show a decision to those who watch."""
+        explored = not distribution.likeliest(arm)
+        declared, at_ms = compiled.declared(arm), record.timestamp
+        self._watching.decided(route, compiled, declared, at_ms, explored=explored)
+        observer = self._state.observer
+        if observer is not None:
+            observer.decided(
+                route.name, segment.name, declared, record.propensity, at_ms, explored=explored
+            )

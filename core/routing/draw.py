@@ -24,6 +24,10 @@ class Distribution:
         self.probabilities = probabilities
         self.cumulative = list(accumulate(probabilities))
 
+    def likeliest(self, arm: str) -> bool:
+        """Whether no other arm is likelier than this one."""
+        return self.probabilities[self.arms.index(arm)] == max(self.probabilities)
+
     def pick(self, u: float) -> tuple[str, float]:
         """The arm whose share of [0, 1) holds ``u``, and its exact probability."""
         index = bisect_right(self.cumulative, u)

@@ -28,6 +28,7 @@ from core.routing.memory import Read
 from core.routing.part import InputRecord
 from core.routing.view import View
 from schemas.decode import decode_request
+from schemas.explain import strangers
 from schemas.reward import Outcome, Reward
 from schemas.state import DecisionRecord, decision_key
 
@@ -54,9 +55,9 @@ class WatchedRouter(Router):
 
     def __init__(self, read: Read, watch: Watch, **limits: Any) -> None:
         super().__init__(read, **limits)
-        self._learning = _WatchedLearning(self.state, self._held, watch)
+        self._learning = _WatchedLearning(self.state, self._held, self.watching, watch)
         self._deciding = _WatchedDeciding(
-            self.state, self._remembered, self._held, self._learning, watch
+            self.state, self._remembered, self._held, self._learning, self.watching, watch
         )
 
 
@@ -125,6 +126,7 @@ class _WatchedLearning(Learning):
                     verdict,
                     _fields(reward.outcome()),
                     reward.arm or decision.served or decision.arm,
+                    ignored=_ignored(record),
                 )
             )
 
@@ -142,13 +144,14 @@ class _WatchedLearning(Learning):
             return
         state, counts = self._state, route.record
         chosen = served or decision.arm
-        compiled = state.memory.current(route)
+        current = state.memory.current(route)
+        compiled = None if current is None else current.owner(decision.variant)
         view = View.of(state.memory, route, compiled, decision.segment)
         before, unlearned = _belief_of(view, chosen), counts.unlearned
         super()._count(route, key, decision, outcome, served, record)
         reward = None
-        if compiled is not None and compiled.declared(chosen) in compiled.arms:
-            arms, objective = compiled.policy.arms, compiled.policy.objective
+        if current is not None and compiled is not None:
+            arms, objective = current.policy.arms, current.policy.objective
             reward = compiled.reward(
                 outcome,
                 route.scales.cost_scale(arms, objective),
@@ -164,6 +167,7 @@ class _WatchedLearning(Learning):
                 reward,
                 before,
                 _belief_of(View.of(state.memory, route, compiled, decision.segment), chosen),
+                "" if record is None else _ignored(record),
             )
         )
 
@@ -173,6 +177,10 @@ class _WatchedLearning(Learning):
 
 def _belief_of(view: View | None, arm: str) -> Belief | None:
     return None if view is None else view.belief(arm)
+
+
+def _ignored(record: InputRecord) -> str:
+    return strangers(record.value or b"", Reward)
 
 
 def _fields(outcome: Outcome) -> dict[str, Any]:

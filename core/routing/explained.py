@@ -8,7 +8,7 @@ from msgspec import Struct
 
 LEVEL: Final = 0.95
 """Of the credible intervals."""
-Source = Literal["algorithm", "forced_exploration", "search"]
+Source = Literal["algorithm", "forced_exploration", "search", "session", "fallback"]
 Verdict = Literal["learned", "counted", "part", "late", "duplicate", "contradicting"]
 
 
@@ -37,7 +37,10 @@ class ArmView(Struct, frozen=True):
     barred: str | None
     """Why it could not be chosen, if it could not."""
     guardrail: str | None = None
-    """What the guardrails have against it; it may be chosen nevertheless, to probe it."""
+    """What the guardrails have against it; it may be chosen nevertheless, to probe it or as the
+    fallback."""
+    cost_usd: float | None = None
+    """What the request was expected to cost with it; None without a budget."""
 
 
 class SetView(Struct, frozen=True):
@@ -59,6 +62,59 @@ class Share(Struct, frozen=True):
     high: float
 
 
+class BudgetView(Struct, frozen=True):
+    """The ledger of the budget, just before the decision was charged."""
+
+    worth_usd: float
+    """What one request may cost, on average."""
+    debt: float
+    """What was spent beyond the budget, in requests' worth of it; negative for savings."""
+    burst: float
+    """The debt that one dear arm may lead to."""
+    price: float
+    """The reward that one USD must bring, in reward per USD."""
+    requests: int
+    spent_usd: float
+
+
+class SessionView(Struct, frozen=True):
+    """The session whose arm the request kept."""
+
+    by: str
+    value: str
+    since: int
+    """The state version at which its arm was drawn."""
+    last_ms: int
+    """When its last request before this one came; ms since the epoch."""
+
+
+class VariantView(Struct, frozen=True):
+    """One side of an experiment or a rollout, as this request would have met it."""
+
+    variant: str
+    share: float
+    shares: dict[str, float]
+    """The probabilities of its arms; empty where the share is 0, or no arm was left."""
+    refused: str | None = None
+    """Why no arm of it was left, if so."""
+
+
+class TrialView(Struct, frozen=True):
+    """The experiment or the rollout that the decision was part of."""
+
+    kind: Literal["experiment", "rollout"]
+    name: str
+    unit: str
+    """What met the variant: the value of ``unit``'s field, or the request id."""
+    draw: float
+    """Uniform over [0, 1), a hash of route, trial and unit: which variant is met."""
+    variant: str
+    """The one that was met."""
+    variants: list[VariantView]
+    mix: dict[str, float]
+    """Each arm's probability over all variants: the decision's propensity is that of its arm."""
+
+
 class RewardEvent(Struct, frozen=True):
     """One reward that named the request, and what became of it."""
 
@@ -74,6 +130,8 @@ class RewardEvent(Struct, frozen=True):
     before: Belief | None = None
     after: Belief | None = None
     """What was thought of the arm (of a search: of the set) before and after it was counted."""
+    ignored: str = ""
+    """Fields of this event that are unknown, with what may have been meant."""
 
 
 class Explanation(Struct, frozen=True):
@@ -102,3 +160,8 @@ class Explanation(Struct, frozen=True):
     arm: str
     propensity: float
     params: dict[str, Any]
+    guardrails: dict[str, Any] | None = None
+    """What the policy sets of them, where it has any."""
+    budget: BudgetView | None = None
+    session: SessionView | None = None
+    trial: TrialView | None = None

@@ -10,14 +10,15 @@ import msgspec
 
 from core.routing.compiled import CompiledPolicy
 from core.routing.held import TOPIC, HeldRewards
-from core.routing.live import LiveArm, LiveRoute, LiveSegment
+from core.routing.live import LiveRoute
 from core.routing.memory import NO_CONTEXT
 from core.routing.part import InputRecord
 from core.routing.partition import Partition, wrong_key
 from core.routing.results import count_outcome
-from core.routing.watch import alert_of, observed
+from core.routing.shadow import score_shadow
+from core.routing.spending import settle
+from core.routing.watching.watching import Watching
 from schemas.decode import InvalidMessage, decode_reward
-from schemas.encode import encode_alert
 from schemas.fields import duration_ms
 from schemas.policy import RewardSpec
 from schemas.reward import Outcome, Reward
@@ -37,9 +38,10 @@ _DEFAULT_HOLD_MS: Final = duration_ms(_DEFAULTS.hold)
 class Learning:
     """Applies the records of the reward topic."""
 
-    def __init__(self, state: Partition, held: HeldRewards) -> None:
+    def __init__(self, state: Partition, held: HeldRewards, watching: Watching) -> None:
         self._state = state
         self._held = held
+        self._watching = watching
         self._pending: list[tuple[int, bytes]] = []
 
     def expect(self, key: bytes, decision: DecisionRecord) -> None:
@@ -120,6 +122,8 @@ class Learning:
         if decision.joined:
             if not reward.final or decision.joined == _digest(outcome, served):
                 counts.duplicates += 1
+                if state.observer is not None:
+                    state.observer.repeated(route.name, record.timestamp)
                 return
             counts.contradicting += 1
             state.refuse(
@@ -137,6 +141,16 @@ class Learning:
                 "late_reward",
                 f"the reward came {record.timestamp - decision.deadline} ms after the decision's "
                 "reward window had closed: send rewards sooner, or raise reward.window",
+            )
+        elif reward.arm is not None and not self._names(route, decision, reward.arm):
+            # It says something that cannot be: the decision stays open for a corrected one.
+            state.refuse(
+                TOPIC,
+                record,
+                "unknown_arm",
+                f"the reward says that arm {reward.arm!r} served, but neither the policy in force "
+                "nor that of the decision has such an arm, so the reward was not counted: send it "
+                "again with an arm of the policy, or without one if the decided arm served",
             )
         elif not reward.final:
             changed = msgspec.structs.replace(decision, parts=outcome, served=served)
@@ -182,7 +196,7 @@ class Learning:
         decision: DecisionRecord,
         outcome: Outcome,
         served: str,
-        record: InputRecord | None,
+        record: InputRecord | None,  # noqa: ARG002 - for those who look on
     ) -> None:
         """Join an outcome to its decision and learn from it. ``record`` is None for parts alone."""
         state, memory = self._state, self._state.memory
@@ -195,34 +209,33 @@ class Learning:
         compiled = None if current is None else current.owner(decision.variant)
         chosen = served or decision.arm
         arm_id = chosen if compiled is None else compiled.declared(chosen)
-        if compiled is None or arm_id not in compiled.arms:
+        if current is not None:
+            settle(route, current, current.declared(chosen), decision, outcome)
+        if current is None or compiled is None:
+            # A later policy has taken away the variant: nobody is left to learn.
             route.record.unlearned += 1
-            if served and record is not None:
-                state.refuse(
-                    TOPIC,
-                    record,
-                    "unknown_arm",
-                    f"the reward says that arm {served!r} served, but the route's policy has no "
-                    "such arm, so none has learned from it: name an arm of the policy",
-                )
             return
-        route.scales.observe(arm_id, outcome)
-        assert current is not None, "a variant is one of the policy in force"
-        pacer = route.pacer(compiled)
-        if pacer is not None and outcome.cost_usd is not None:
-            # What was decided without a budget is not charged; its cost is known from now on.
-            cost = outcome.cost_usd
-            pacer.settle(arm_id, cost if decision.reserved is None else decision.reserved, cost)
-        segment = memory.stored_segment(route, decision.segment, compiled.policy.context)
-        arm = memory.arm(route, segment, compiled, arm_id)
+        if arm_id in current.arms:
+            route.scales.observe(arm_id, outcome)
         # By the arms of the whole policy: rewards of variants must be comparable.
         value = compiled.reward(
             outcome,
             route.scales.cost_scale(current.policy.arms, current.policy.objective),
             route.scales.latency_scale(current.policy.arms, current.policy.objective),
         )
+        count_outcome(state, route, current, decision, outcome, value)
+        if current.shadow is not None:
+            score_shadow(state, route, current, decision, arm_id, outcome, value)
+        if arm_id not in compiled.arms:
+            # One that the policy has no more, or that another than the variant's has served.
+            route.record.unlearned += 1
+            return
+        segment = memory.stored_segment(route, decision.segment, compiled.policy.context)
+        arm = memory.arm(route, segment, compiled, arm_id)
         if value is not None and self._same_statistics(route, compiled, decision):
-            x = compiled.encoder.unpack(decision.x) if decision.x else _NO_CONTEXT_ROW
+            # A context may be there for the shadow's sake alone.
+            looks = compiled.bandit.contextual and decision.x
+            x = compiled.encoder.unpack(decision.x) if looks else _NO_CONTEXT_ROW
             others = memory.other_states(route, segment, compiled, (arm_id,))
             compiled.bandit.learn(arm.state, x, value, others)
             segment.distributions.clear()
@@ -239,8 +252,18 @@ class Learning:
             quality = compiled.reward.quality(outcome)
             arm.health.observe(outcome, quality, state.reward_clock, compiled.policy.guardrails)
             memory.touch(arm)
-        count_outcome(state, route, current, decision, outcome, value)
-        self._watch(route, compiled, segment, arm, outcome, value, key)
+        self._watching.rewarded(route, current, compiled, segment, arm, decision, outcome, value)
+        if state.observer is not None:
+            delay_ms = max(0, state.reward_clock - decision.timestamp)
+            state.observer.rewarded(
+                route.name, segment.name, arm.id, outcome, value, delay_ms, state.reward_clock
+            )
+
+    def _names(self, route: LiveRoute, decision: DecisionRecord, arm: str) -> bool:
+        """Whether an arm is one of the decision's policy, or of the one in force."""
+        memory = self._state.memory
+        policies = memory.policy(route, decision.policy_version), memory.current(route)
+        return any(one is not None and one.declared(arm) in one.arms for one in policies)
 
     def _same_statistics(
         self, route: LiveRoute, compiled: CompiledPolicy, decision: DecisionRecord
@@ -251,48 +274,6 @@ class Learning:
         then = self._state.memory.policy(route, decision.policy_version)
         own = None if then is None else then.owner(decision.variant)
         return own is not None and own.learning == compiled.learning
-
-    def _watch(
-        self,
-        route: LiveRoute,
-        compiled: CompiledPolicy,
-        segment: LiveSegment,
-        arm: LiveArm,
-        outcome: Outcome,
-        reward: float | None,
-        key: bytes,
-    ) -> None:
-        """Show the outcome to the arm's detectors; alert, and act, where one has cut."""
-        state, memory, drift = self._state, self._state.memory, compiled.policy.drift
-        quality = compiled.reward.quality(outcome)
-        for metric in drift.on:
-            value = observed(metric, outcome, quality, reward)
-            if value is None:
-                continue
-            detector = memory.detector(route, segment, compiled, arm.id, metric)
-            cut = detector.adwin.update(value)
-            memory.touch(detector)
-            if cut is None:
-                continue
-            acts = cut.level == "drift" and drift.action == "restart_arm"
-            if acts:
-                # The values that led here would make the rest of the window cut again.
-                detector.restart()
-                arm.restart(state.version)
-                segment.distributions.clear()
-                memory.touch(arm)
-            alert = alert_of(
-                cut,
-                route=route.name,
-                segment=segment.name,
-                arm=arm.id,
-                metric=metric,
-                action="restart_arm" if acts else "alert",
-                request_id=split_key(key)[1],
-                state_version=state.version,
-                timestamp=state.reward_clock,
-            )
-            state.emit("drift", route.name_bytes, encode_alert(alert))
 
 
 def _digest(outcome: Outcome, served: str) -> bytes:

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.anomaly.base import AnomalyDetector
 from core.budget import Pace, Pacer
 from core.context.vocabulary import Vocabularies
-from core.drift.adwin import Adwin
+from core.drift.base import DriftDetector
 from core.guardrails.health import Health
 from core.reward import RouteScales
 from core.routing.choice import Choice
 from core.routing.compiled import CompiledPolicy
 from core.routing.draw import Distribution
+from core.routing.live_detector import LiveDetector, LiveWindow
 from core.routing.live_search import LiveSearch
 from core.routing.trial import LiveTrial
+from core.watching.join import JoinPanes
 from schemas.state import ArmRecord, RouteRecord, decode_arm, encode_state, route_key
 
 
@@ -73,46 +76,16 @@ class LiveArm:
         return encode_state(ArmRecord(fingerprint, state, self.pulls, self.restarted, health))
 
 
-class LiveDetector:
-    """One change detector; like its arm, it starts afresh when the arm's meaning changes."""
-
-    __slots__ = ("_spec", "adwin", "dirty", "fingerprint", "key", "size")
-
-    def __init__(
-        self, key: bytes, compiled: CompiledPolicy, arm: str, stored: bytes | None
-    ) -> None:
-        self.key = key
-        self.fingerprint = compiled.fingerprints[arm]
-        self.dirty = False
-        self._spec = compiled.policy.drift
-        self.adwin: Adwin
-        record = None if stored is None else decode_arm(stored)
-        if record is None or record.fingerprint != self.fingerprint:
-            self.restart()
-            stored = self.encode()
-        else:
-            spec = self._spec
-            self.adwin = Adwin.decode(record.state, spec.delta, spec.warning_delta)
-        self.size = len(key) + len(stored or b"")
-
-    def restart(self) -> None:
-        """Forget every value: what comes next is compared with itself alone."""
-        self.adwin = Adwin(self._spec.delta, self._spec.warning_delta)
-
-    def encode(self) -> bytes:
-        """The bytes to store."""
-        return encode_state(ArmRecord(self.fingerprint, self.adwin.encode()))
-
-
 class LiveSegment:
     """The arms and detectors of one slice of a route, and what was computed from them."""
 
-    __slots__ = ("arms", "detectors", "distributions", "name", "search")
+    __slots__ = ("anomalies", "arms", "detectors", "distributions", "name", "search")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.arms: dict[str, LiveArm] = {}
-        self.detectors: dict[tuple[str, str], LiveDetector] = {}
+        self.detectors: dict[tuple[str, str], LiveDetector[DriftDetector]] = {}
+        self.anomalies: dict[tuple[str, str], LiveDetector[AnomalyDetector]] = {}
         self.distributions: dict[Choice, Distribution] = {}
         self.search: LiveSearch | None = None
 
@@ -121,10 +94,12 @@ class LiveRoute:
     """A route's counters, cost and latency scales, policies and segments."""
 
     __slots__ = (
+        "_join",
         "_pacer",
         "dirty",
         "key",
         "known",
+        "mixes",
         "name",
         "name_bytes",
         "policies",
@@ -134,6 +109,7 @@ class LiveRoute:
         "size",
         "trial",
         "vocabularies",
+        "windows",
     )
 
     def __init__(self, name: str, record: RouteRecord) -> None:
@@ -147,6 +123,9 @@ class LiveRoute:
         self.known: list[str] | None = None
         self.vocabularies: Vocabularies | None = None
         self.trial: LiveTrial | None = None
+        self.windows: dict[tuple[str, int], LiveWindow] = {}
+        self.mixes: dict[str, LiveDetector[Any]] = {}
+        self._join: tuple[int, JoinPanes] | None = None
         self._pacer: tuple[Pace, Pacer] | None = None
         self.dirty = False
         self.size = len(self.key) + 128
@@ -161,12 +140,25 @@ class LiveRoute:
             self._pacer = compiled.pace, pacer
         return self._pacer[1]
 
+    def join_panes(self, compiled: CompiledPolicy) -> JoinPanes | None:
+        """Where the decisions that got a reward are counted; None where nobody asks."""
+        window_ms = compiled.watch.join_ms
+        if not window_ms:
+            return None
+        if self._join is None or self._join[0] != window_ms:
+            stored = self.record.join if self._join is None else self._join[1].encode()
+            found = JoinPanes.decode(stored, window_ms) if stored else JoinPanes(window_ms)
+            self._join = window_ms, found
+        return self._join[1]
+
     def encode(self) -> bytes:
         """The bytes to store."""
+        if self._join is not None:
+            self.record.join = self._join[1].encode()
         self.record.scales = self.scales.encode()
         if self._pacer is not None:
             self.record.ledger = self._pacer[1].encode()
         return encode_state(self.record)
 
 
-Live = LiveArm | LiveDetector | LiveRoute | LiveSearch | LiveTrial
+Live = LiveArm | LiveDetector[Any] | LiveRoute | LiveSearch | LiveTrial | LiveWindow

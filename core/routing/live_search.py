@@ -54,6 +54,11 @@ class LiveSearch:
         number = proposal_number(self._arm, arm_id)
         return number is not None and self._searcher.learn(self._state, number, reward)
 
+    @property
+    def finished(self) -> bool:
+        """Whether the search has ended, so that one set serves."""
+        return self._searcher.finished(self._state)
+
     def report(self) -> Any:
         """How far the search is."""
         return self._searcher.report(self._state)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from core.context.fields import category
 from core.routing.choice import guarded
 from core.routing.compiled import CompiledPolicy
-from core.routing.draw import Distribution
+from core.routing.draw import Distribution, uniform
 from core.routing.live import LiveArm, LiveRoute, LiveSegment
 from core.routing.memory import Memory
 from core.routing.refusals import Refusals
@@ -16,6 +16,9 @@ from core.routing.screening import choice_of
 from core.routing.spending import Affordable, affordable, priced
 from core.routing.trial import LiveTrial, Trial
 from schemas.request import Request
+
+_LARGEST: Final = 1e9
+"""Of a covariate: sums of squares stay finite, and one wild number does not outweigh all others."""
 
 
 class Side(NamedTuple):
@@ -40,6 +43,11 @@ class Met(NamedTuple):
     side: Side
     propensities: dict[str, float]
     """Of each arm, over all variants: what the request could have met."""
+    unit: float = 0.0
+    """The hash of the request's unit in [0, 1), whatever variant it meets; 0 where there is none.
+    """
+    covariate: float | None = None
+    """By which the experiment adjusts the outcome, where it does."""
 
 
 def meet(
@@ -69,7 +77,7 @@ def meet(
             continue
         segment = memory.variant_segment(route, trial.segment(base.name, index))
         own = x if compiled.bandit.contextual else b""
-        side = _side(memory, route, segment, compiled, request, own, now_ms)
+        side = side_of(memory, route, segment, compiled, request, own, now_ms)
         if index == chosen:
             met = side
         if isinstance(side, Side):
@@ -78,10 +86,16 @@ def meet(
                 propensities[arm] = propensities.get(arm, 0.0) + share * probability
     if isinstance(met, Refusals):
         return met
-    return Met(live, chosen, trial.variants[chosen][0], live.step, met, propensities)
+    salt = f"{route.name}\0{trial.name}\0unit"
+    hashed = 0.0 if trial.unit is None else uniform(salt, unit, 0)
+    covariate = None if trial.covariate is None else trial.covariate(request.context)
+    if covariate is not None:
+        covariate = min(_LARGEST, max(-_LARGEST, float(covariate)))
+    name = trial.variants[chosen][0]
+    return Met(live, chosen, name, live.step, met, propensities, hashed, covariate)
 
 
-def _side(
+def side_of(
     memory: Memory,
     route: LiveRoute,
     segment: LiveSegment,
@@ -90,10 +104,11 @@ def _side(
     x: bytes,
     now_ms: int,
 ) -> Side | Refusals:
+    """What one policy would do with a request, in its own segment; nothing is charged for it."""
     choice = choice_of(memory, route, segment, compiled, request, now_ms)
     if isinstance(choice, Refusals):
         return choice
-    budget = affordable(route, compiled, choice, request)
+    budget = affordable(route, compiled, choice, request, now_ms)
     if budget is not None:
         choice = budget.choice
     owed = memory.owed(route, segment, compiled, choice.arms)

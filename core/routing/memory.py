@@ -17,7 +17,7 @@ from core.context.vocabulary import Vocabularies
 from core.routing.choice import Choice, guarded
 from core.routing.compiled import CompiledPolicy
 from core.routing.draw import Distribution
-from core.routing.live import Live, LiveArm, LiveDetector, LiveRoute, LiveSegment
+from core.routing.live import Live, LiveArm, LiveRoute, LiveSegment
 from core.routing.live_search import LiveSearch
 from core.routing.trial import VARIANT_MARK, LiveTrial, Trial, TrialPolicy
 from core.search import Solver
@@ -29,7 +29,6 @@ from schemas.state import (
     arm_key,
     decode_route,
     decode_segments,
-    detector_key,
     encode_state,
     policy_key,
     route_key,
@@ -260,22 +259,6 @@ class Memory:
             found = segment.distributions[choice] = guarded(choice, compiled, row.tolist())
         return found
 
-    def detector(
-        self,
-        route: LiveRoute,
-        segment: LiveSegment,
-        compiled: CompiledPolicy,
-        arm: str,
-        metric: str,
-    ) -> LiveDetector:
-        """The change detector of one metric of an arm."""
-        live = segment.detectors.get((arm, metric))
-        if live is None:
-            key = detector_key(route.name, segment.name, arm, metric)
-            live = LiveDetector(key, compiled, arm, self.get(key))
-            segment.detectors[arm, metric] = live
-        return live
-
     def search(
         self, route: LiveRoute, segment: LiveSegment, compiled: CompiledPolicy
     ) -> LiveSearch:
@@ -289,4 +272,6 @@ class Memory:
         """Write back what the old policy's objects hold, and read them anew under the new one."""
         self.settle()
         route.segments.clear()
+        route.windows.clear()
+        route.mixes.clear()
         route.trial = None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from core.routing.memory import Memory
+from core.routing.observer import Observer
 from core.routing.open_decisions import OpenDecisions
 from core.routing.part import Answered, InputRecord, Part
 from schemas.dead_letter import DeadLetter, DeadLetterReason
@@ -28,6 +29,7 @@ class Partition:
         "next_request",
         "next_reward",
         "number",
+        "observer",
         "open",
         "outbox",
         "request_clock",
@@ -37,11 +39,19 @@ class Partition:
         "version",
     )
 
-    def __init__(self, number: int, memory: Memory, room: int, topics: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        number: int,
+        memory: Memory,
+        room: int,
+        topics: Mapping[str, str],
+        observer: Observer | None = None,
+    ) -> None:
         self.number = number
         self.memory = memory
         self.room = room
         self.topics = topics
+        self.observer = observer
         self.open = OpenDecisions()
         self.version = 0
         self.emitted = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core.routing.part import InputRecord
 from core.routing.partition import Partition, wrong_key
+from core.routing.watching.watching import Watching
 from schemas.decode import InvalidMessage, decode_policy
 from schemas.policy import Policy
 from schemas.state import policy_key
@@ -14,8 +15,9 @@ TOPIC = "policies"
 class Policies:
     """Applies the records of the policy topic."""
 
-    def __init__(self, state: Partition) -> None:
+    def __init__(self, state: Partition, watching: Watching) -> None:
         self._state = state
+        self._watching = watching
 
     def apply(self, record: InputRecord) -> None:
         """Take one record."""
@@ -57,6 +59,7 @@ class Policies:
         route.policies[policy.version] = compiled
         route.record.current = route.record.latest = policy.version
         memory.touch(route)
+        self._watching.configured(route, current, compiled)
         if previous >= 0:
             self.drop_unused(route.name, previous)
 
@@ -75,9 +78,11 @@ class Policies:
             )
             return
         previous = route.record.current
+        current = state.memory.current(route)
         state.memory.replace_policy(route)
         route.record.current = -1
         state.memory.touch(route)
+        self._watching.configured(route, current, None)
         self.drop_unused(name, previous)
 
     def drop_unused(self, route: str, version: int) -> None:

@@ -13,8 +13,13 @@ class Refusals(NamedTuple):
     reasons: dict[str, str]
 
 
-def no_policy(route: str) -> str:
-    """Of a route that has none."""
+def no_policy(route: str, latest: int) -> str:
+    """Of a route that has none; ``latest`` is the highest version that it had, 0 for none."""
+    if latest:
+        return (
+            f"the policy of route {route!r} was withdrawn: publish one of a version above {latest} "
+            f"on the policy topic with key {route!r}"
+        )
     return (
         f"route {route!r} has no policy: publish one on the policy topic with key {route!r}, or "
         "name candidates in the request"

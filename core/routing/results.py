@@ -8,12 +8,13 @@ from typing import Literal
 from core.experiments.policy import trial_values
 from core.routing.compiled import CompiledPolicy
 from core.routing.live import LiveRoute
+from core.routing.meeting import Met
 from core.routing.partition import Partition
 from core.routing.trial import LiveTrial, News, trial_of
 from schemas.alert import Alert
 from schemas.encode import encode_alert
 from schemas.reward import Outcome
-from schemas.state import DecisionRecord
+from schemas.state import DecisionRecord, trial_key
 
 _ACTIONS: dict[str, Literal["alert", "stopped", "advanced", "rolled_back", "completed"]] = {
     "guardrail": "stopped",
@@ -43,7 +44,7 @@ def count_outcome(
         return
     live = memory.trial(route, trial, state.reward_clock)
     values = trial_values(outcome, current.reward.quality(outcome), reward)
-    news = live.observed(index, decision.step, values, state.reward_clock)
+    news = live.observed(index, decision, values, state.reward_clock)
     memory.touch(live)
     tell(state, route, current, live, news, state.reward_clock)
 
@@ -52,14 +53,13 @@ def count_assignment(
     state: Partition,
     route: LiveRoute,
     current: CompiledPolicy,
-    live: LiveTrial,
-    variant: int,
+    met: Met,
     now_ms: int,
 ) -> None:
     """Count a request that met a variant."""
-    news = live.assigned(variant, now_ms)
-    state.memory.touch(live)
-    tell(state, route, current, live, news, now_ms)
+    news = met.live.assigned(met.variant, met.unit, now_ms)
+    state.memory.touch(met.live)
+    tell(state, route, current, met.live, news, now_ms)
 
 
 def tell(
@@ -84,6 +84,8 @@ def tell(
     identity = "\0".join((route.name, trial.name, news.verdict, str(state.version)))
     alert = Alert(
         alert_id=blake2b(identity.encode(), digest_size=16).hexdigest(),
+        incident_id=blake2b(trial_key(route.name, trial.name), digest_size=16).hexdigest(),
+        event="notice",
         route=route.name,
         arm=news.variant,
         type=kind,
@@ -93,9 +95,13 @@ def tell(
         after=after,
         detector=live.method,
         action="adopted" if adopted else action,
+        detections=1,
+        opened=now_ms,
         message=f"{kind} {trial.name} on route {route.name}: {news.message}",
         segment="",
         state_version=state.version,
         timestamp=now_ms,
     )
     state.emit("drift", route.name_bytes, encode_alert(alert))
+    if state.observer is not None:
+        state.observer.alerted(alert)

@@ -23,7 +23,7 @@ def choice_of(
 ) -> Choice | Refusals:
     """The arms that a request may get.
 
-    The fallback arm of the guardrails stands in where there is none.
+    The fallback arm of the guardrails stands in where there is none; the others are still probed.
     """
     arms = compiled.candidates(request.candidates)
     guardrails = compiled.policy.guardrails
@@ -49,8 +49,9 @@ def choice_of(
             probed.append(arm)
     if eligible:
         return Choice(tuple(eligible), tuple(probed))
-    if guardrails.fallback is not None:
-        return Choice((guardrails.fallback,))
+    fallback = guardrails.fallback
+    if fallback is not None:
+        return Choice((fallback,), tuple(arm for arm in probed if arm != fallback))
     return Refusals(refused)
 
 

@@ -14,6 +14,8 @@ from core.routing.live import LiveRoute, LiveSegment
 from core.routing.memory import NO_CONTEXT, Memory
 from core.routing.screening import predicted_cost_usd
 from schemas.request import Request
+from schemas.reward import Outcome
+from schemas.state import DecisionRecord
 
 
 class Affordable(NamedTuple):
@@ -27,12 +29,13 @@ class Affordable(NamedTuple):
 
 
 def affordable(
-    route: LiveRoute, compiled: CompiledPolicy, choice: Choice, request: Request
+    route: LiveRoute, compiled: CompiledPolicy, choice: Choice, request: Request, now_ms: int
 ) -> Affordable | None:
     """The part of a choice that the budget allows; None where the policy has no budget."""
     pacer = route.pacer(compiled)
     if pacer is None:
         return None
+    pacer.arrive(now_ms)
     names = [*choice.arms, *choice.probed]
     declared = [predicted_cost_usd(compiled.arms[arm], route, request) for arm in names]
     costs = pacer.costs(names, declared)
@@ -60,3 +63,22 @@ def priced(
         found.pacer.penalties(costs),
     )[0]
     return guarded(choice, compiled, row.tolist())
+
+
+def settle(
+    route: LiveRoute, current: CompiledPolicy, arm: str, decision: DecisionRecord, outcome: Outcome
+) -> None:
+    """Tell the ledger of the policy in force, if it has one, what a decision has really cost.
+
+    ``arm`` is the one that served. One that the policy no longer has was paid for, too.
+    """
+    pacer = route.pacer(current)
+    if pacer is None or outcome.cost_usd is None:
+        return
+    cost = outcome.cost_usd
+    # What was decided without a budget is not charged; its cost is known from now on.
+    reserved = cost if decision.reserved is None else decision.reserved
+    if arm in current.arms:
+        pacer.settle(arm, reserved, cost)
+    else:
+        pacer.correct(reserved, cost)

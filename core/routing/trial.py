@@ -9,17 +9,18 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from core.context.fields import Number, number
 from core.experiments.decision import Decision
 from core.experiments.experiment import Experiment
 from core.experiments.policy import CANDIDATE, CONTROL, experiment_spec, rollout_spec
 from core.experiments.rollout import Move, Rollout
 from core.experiments.spec import Spec
-from core.routing.compiled import CompiledPolicy
+from core.routing.compiled import CompiledPolicy, altered
 from core.routing.draw import uniform
 from core.search import DIRECT, Solver
 from schemas.alert import Level, Metric, Severity
 from schemas.policy import BanditAlgorithm, Policy
-from schemas.state import ArmRecord, decode_arm, encode_state
+from schemas.state import ArmRecord, DecisionRecord, decode_arm, encode_state
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 VARIANT_MARK: Final = "@"
@@ -52,6 +53,7 @@ class Trial:
         "_policy",
         "_shared",
         "contextual",
+        "covariate",
         "name",
         "unit",
         "variants",
@@ -64,6 +66,10 @@ class Trial:
         assert trial is not None, "the policy has a trial"
         self.name = trial.name
         self.unit = trial.unit
+        self.covariate: Number | None = None
+        """What an experiment adjusts outcomes by, as read from a request."""
+        if policy.experiment is not None and policy.experiment.covariate is not None:
+            self.covariate = number(policy.experiment.covariate)
         self._paused = trial.paused
         sides: list[tuple[str, list[str] | None, BanditAlgorithm | None]]
         if policy.experiment is not None:
@@ -76,10 +82,15 @@ class Trial:
             ]
         self._shared = [arms is None and algorithm is None for _, arms, algorithm in sides]
         self._marks = [
-            f"{VARIANT_MARK}{_escaped(self.name)}={_escaped(name)}" for name, _, _ in sides
+            f"{VARIANT_MARK}{escaped(self.name)}={escaped(name)}" for name, _, _ in sides
         ]
         self.variants: Sequence[tuple[str, CompiledPolicy]] = [
-            (name, compiled if same else _variant(policy, arms, algorithm))
+            (
+                name,
+                compiled
+                if same
+                else CompiledPolicy(altered(policy, arms, algorithm), policy.version),
+            )
             for same, (name, arms, algorithm) in zip(self._shared, sides, strict=True)
         ]
         self.contextual = any(one.bandit.contextual for _, one in self.variants)
@@ -224,51 +235,52 @@ class LiveTrial:
         """At which step a rollout is; an experiment has but one."""
         return self._state.step if isinstance(self._state, Rollout) else 0
 
-    def assigned(self, variant: int, now_ms: int) -> News | None:
-        """Count a request that met a variant."""
+    def assigned(self, variant: int, unit: float, now_ms: int) -> News | None:
+        """Count a request that met a variant; ``unit`` is the hash of its unit in [0, 1)."""
         if self._trial.paused:
             return None
         if isinstance(self._state, Rollout):
-            return _moved(self._state.assign(now_ms, candidate=variant == 1))
-        return _decided(self._state.assign(variant), self._state.spec)
+            return _moved(self._state.assign(now_ms, unit, candidate=variant == 1))
+        return _decided(self._state.assign(variant, unit), self._state.spec)
 
     def observed(
-        self, variant: int, step: int, values: Mapping[str, float], now_ms: int
+        self, variant: int, decision: DecisionRecord, values: Mapping[str, float], now_ms: int
     ) -> News | None:
         """Count an outcome of a request that met a variant."""
         if self._trial.paused:
             return None
+        bucket = decision.cluster
         if isinstance(self._state, Rollout):
-            if step > self._state.step:
+            if decision.step > self._state.step:
                 return None
-            move = self._state.observe(now_ms, step, values, candidate=variant == 1)
+            candidate = variant == 1
+            move = self._state.observe(
+                now_ms, decision.step, values, bucket=bucket, candidate=candidate
+            )
             return _moved(move)
-        return _decided(self._state.observe(variant, values), self._state.spec)
+        covariates: Mapping[str, float] = {}
+        if decision.covariate is not None:
+            covariates = dict.fromkeys(values, decision.covariate)
+        news = self._state.observe(variant, values, covariates, bucket)
+        return _decided(news, self._state.spec)
 
     def encode(self) -> bytes:
         """The bytes to store."""
         return self._trial.stored(self._state)
 
 
-def _variant(
-    policy: Policy, arms: list[str] | None, algorithm: BanditAlgorithm | None
-) -> CompiledPolicy:
-    kept = policy.arms if arms is None else [arm for arm in policy.arms if arm.id in arms]
-    changed = msgspec.structs.replace(
-        policy,
-        arms=kept,
-        algorithm=policy.algorithm if algorithm is None else algorithm,
-        experiment=None,
-        rollout=None,
-    )
-    return CompiledPolicy(changed, policy.version)
-
-
 def _all_to(variant: int, count: int) -> Sequence[float]:
     return [1.0 if index == variant else 0.0 for index in range(count)]
 
 
-def _escaped(text: str) -> str:
+def base_segment(name: str) -> str:
+    """The segment of the route of which ``name`` is that segment, or a variant's part."""
+    base, _, last = name.rpartition("|")
+    return base if last.startswith(VARIANT_MARK) else name
+
+
+def escaped(text: str) -> str:
+    """A name without the marks that segments' names are made with."""
     return text.replace("%", "%25").replace("|", "%7C").replace("=", "%3D")
 
 

@@ -16,6 +16,7 @@ from core.bandits.linear_thompson import LinearThompsonBandit
 from core.bandits.linucb import LinUCBBandit
 from core.bandits.upper_bound import UpperBoundBandit
 from core.context.names import component_names
+from core.routing.circumstances import budget_view, session_view, trial_view
 from core.routing.compiled import CompiledPolicy
 from core.routing.draw import Distribution, uniform
 from core.routing.explained import (
@@ -31,6 +32,7 @@ from core.routing.live import LiveArm, LiveRoute, LiveSegment
 from core.routing.live_search import LiveSearch
 from core.routing.memory import NO_CONTEXT, Memory
 from core.routing.screening import predicted_cost_usd
+from core.routing.waiting import Waiting
 from core.search import proposal_number
 from core.search.proposal import Tally
 from schemas.policy import ArmSpec
@@ -84,7 +86,7 @@ class View:
         return _belief(self._compiled, self.arm(arm).state)
 
     def explained(
-        self, request: Request, distribution: Distribution, one: Any, source: Source
+        self, request: Request, distribution: Distribution, one: Waiting, source: Source
     ) -> Explanation:
         """The decision that is about to be drawn from ``distribution``."""
         route, compiled, segment = self._route, self._compiled, self._segment
@@ -97,8 +99,14 @@ class View:
             source = "search"
             sets = [self._set(share) for share in shares]
             params |= next(found.params for found in sets if found.arm == arm)
-        score, arms = self._arms(request, distribution, one.x, source)
-        forgetting = compiled.policy.forgetting
+        elif one.stays is not None:
+            source = "session"
+        elif source == "algorithm" and self._falls_back(distribution, request):
+            source = "fallback"
+        if one.met is not None and one.stays is None:
+            propensity = one.met.propensities[arm]
+        score, arms = self._arms(request, distribution, one, source)
+        policy = compiled.policy
         return Explanation(
             route=route.name,
             request_id=one.request_id,
@@ -106,8 +114,8 @@ class View:
             timestamp=one.timestamp,
             request=msgspec.to_builtins(request),
             policy_version=compiled.version,
-            algorithm=_settings(compiled.policy.algorithm),
-            forgetting=None if forgetting is None else _settings(forgetting),
+            algorithm=_settings(policy.algorithm),
+            forgetting=None if policy.forgetting is None else _settings(policy.forgetting),
             segment=segment.name,
             source=source,
             features=self._features(one.x),
@@ -119,7 +127,23 @@ class View:
             arm=arm,
             propensity=propensity,
             params=params,
+            guardrails=None
+            if policy.guardrails is None
+            else msgspec.to_builtins(policy.guardrails),
+            budget=budget_view(compiled, one.budget),
+            session=None if one.stays is None else session_view(compiled, one.session, one.stays),
+            trial=None
+            if one.met is None
+            else trial_view(self._memory, route, one.met, request, one),
         )
+
+    def _falls_back(self, distribution: Distribution, request: Request) -> bool:
+        """Whether the guardrails' fallback stands in for all arms that the request could get."""
+        guardrails = self._compiled.policy.guardrails
+        if guardrails is None or guardrails.fallback not in distribution.arms:
+            return False
+        arms = self._compiled.candidates(request.candidates)
+        return all(self._complaint(self.arm(arm), request) is not None for arm in arms)
 
     def _features(self, x: bytes) -> dict[str, float] | None:
         compiled = self._compiled
@@ -138,13 +162,14 @@ class View:
         return SetView(share.arm, params, tally.rewards, mean, share.probability)
 
     def _arms(
-        self, request: Request, distribution: Distribution, x: bytes, source: Source
+        self, request: Request, distribution: Distribution, one: Waiting, source: Source
     ) -> tuple[str | None, list[ArmView]]:
         compiled = self._compiled
         chances = dict(zip(distribution.arms, distribution.probabilities, strict=True))
         live = {arm: self.arm(arm) for arm in compiled.arms}
         scored = list(compiled.candidates(request.candidates))
-        label, scores = self._scores(live, scored, x)
+        label, scores = self._scores(live, scored, one.x)
+        costs = {} if one.budget is None else one.budget.costs
         views = []
         for arm in compiled.policy.arms:
             found = live[arm.id]
@@ -157,8 +182,11 @@ class View:
                     found.pulls,
                     scores.get(arm.id),
                     chances.get(arm.id, 0.0),
-                    None if arm.id in chances else self._barred(arm, request, guardrail, source),
+                    None
+                    if arm.id in chances
+                    else self._barred(arm, request, guardrail, source, one),
                     guardrail,
+                    costs.get(arm.id),
                 )
             )
         return label, views
@@ -175,7 +203,12 @@ class View:
         return None if arm.health is None else arm.health.complaint(guardrails)
 
     def _barred(
-        self, arm: ArmSpec, request: Request, guardrail: str | None, source: Source
+        self,
+        arm: ArmSpec,
+        request: Request,
+        guardrail: str | None,
+        source: Source,
+        one: Waiting,
     ) -> str | None:
         """Why an arm was none of those that the draw was among."""
         if source == "search":
@@ -186,6 +219,13 @@ class View:
             return "not among the request's candidates"
         if guardrail is not None:
             return guardrail
+        if source == "session":
+            return "the session stays on its arm"
+        if one.budget is not None and arm.id not in one.budget.choice.arms:
+            return (
+                f"budget: it is expected to cost {one.budget.costs[arm.id]:.6g} USD, which would "
+                "lead to a greater debt than burst"
+            )
         if source == "forced_exploration":
             return (
                 f"has had its {self._compiled.policy.cold_start.pulls} forced pulls; others were "
@@ -247,6 +287,7 @@ def _shares(distribution: Distribution) -> list[Share]:
 
 
 def _settings(record: Strict) -> dict[str, Any]:
-    """A part of a policy with its name, defaults written out."""
+    """A part of a policy with its name, defaults written out but for what is not set."""
     fields = {name: getattr(record, name) for name in record.__struct_fields__}
-    return {"name": record.__struct_config__.tag, **msgspec.to_builtins(fields)}
+    told = {name: value for name, value in fields.items() if value is not None}
+    return {"name": record.__struct_config__.tag, **msgspec.to_builtins(told)}

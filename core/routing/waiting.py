@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.routing.draw import Distribution
 from core.routing.meeting import Met
 from core.routing.spending import Affordable
 from schemas.state import Session
@@ -18,6 +19,7 @@ class Waiting:
         "request_id",
         "serial",
         "session",
+        "shadow",
         "stays",
         "timestamp",
         "version",
@@ -45,6 +47,8 @@ class Waiting:
         """Whether an older decision, given up by now, stands under the same key."""
         self.budget: Affordable | None = None
         self.met: Met | None = None
+        self.shadow: Distribution | None = None
+        """How the policy's shadow would draw."""
         self.session = b""
         """The key of the request's session, where arms stay for sessions."""
         self.stays: Session | None = None

@@ -19,6 +19,7 @@ from schemas.policy.algorithms import (
     ThompsonGaussian,
     TopTwoThompson,
 )
+from schemas.policy.anomalies import AnomalyDetector, AnomalySpec
 from schemas.policy.arms import ArmSpec, ColdStart, Price, Prior, WarmStart
 from schemas.policy.budget import Budget
 from schemas.policy.context import (
@@ -35,17 +36,21 @@ from schemas.policy.context import (
     SimpleFeature,
     VocabularyFeature,
 )
+from schemas.policy.drift import Confidence, DriftDetector, DriftMetric, DriftSpec
 from schemas.policy.guardrails import Guardrails
 from schemas.policy.objective import Objective, Preset, SignalSpec, Weights
-from schemas.policy.policy import Confidence, DriftMetric, DriftSpec, Policy, RewardSpec
+from schemas.policy.policy import Policy, RewardSpec
 from schemas.policy.search import Parameter, Search, Stop
 from schemas.policy.sticky import Sticky
-from schemas.policy.trial import Experiment, Rollout, Variant
+from schemas.policy.thresholds import JoinSpec, Threshold, ThresholdMetric
+from schemas.policy.trial import Experiment, Rollout, Shadow, Variant
 
 __all__ = [
     "KLUCB",
     "UCB1",
     "Algorithm",
+    "AnomalyDetector",
+    "AnomalySpec",
     "ArmSpec",
     "BanditAlgorithm",
     "Budget",
@@ -55,6 +60,7 @@ __all__ = [
     "ContextSpec",
     "CyclicalFeature",
     "Discount",
+    "DriftDetector",
     "DriftMetric",
     "DriftSpec",
     "EmbeddingFeature",
@@ -67,6 +73,7 @@ __all__ = [
     "HashedFeature",
     "HybridLinUCB",
     "InteractionFeature",
+    "JoinSpec",
     "KernelThompson",
     "LinUCB",
     "LinearThompson",
@@ -82,6 +89,7 @@ __all__ = [
     "Rollout",
     "ScaledFeature",
     "Search",
+    "Shadow",
     "SignalSpec",
     "SimpleFeature",
     "SlidingWindow",
@@ -90,6 +98,8 @@ __all__ = [
     "Stop",
     "ThompsonBeta",
     "ThompsonGaussian",
+    "Threshold",
+    "ThresholdMetric",
     "TopTwoThompson",
     "Variant",
     "VocabularyFeature",

@@ -56,7 +56,7 @@ class ArmSpec(Strict, frozen=True):
 
     id: ArmId
     model: Annotated[str, Meta(min_length=1, max_length=256)]
-    """What the proxy calls it, e.g. openai/gpt-5; handed on as it is."""
+    """What the proxy calls it, e.g. openai/gpt-5.4; handed on as it is."""
     params: dict[str, Any] = field(default_factory=dict)
     """Handed on as they are; at most 16 KiB of JSON."""
     price: Price | None = None

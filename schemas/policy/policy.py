@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta, field
 
 from schemas.fields import Duration, Route
 from schemas.policy.algorithms import Algorithm, Forgetting, ThompsonGaussian
+from schemas.policy.anomalies import AnomalySpec
 from schemas.policy.arms import ArmSpec, ColdStart
 from schemas.policy.budget import Budget
 from schemas.policy.context import ContextSpec
+from schemas.policy.drift import DriftSpec
 from schemas.policy.guardrails import Guardrails
 from schemas.policy.objective import Objective
 from schemas.policy.sticky import Sticky
 from schemas.policy.strict import Strict
-from schemas.policy.trial import Experiment, Rollout
-
-DriftMetric = Literal["quality", "cost", "latency", "reward"]
-Confidence = Annotated[float, Meta(gt=0.0, lt=1.0)]
+from schemas.policy.thresholds import JoinSpec, Threshold
+from schemas.policy.trial import Experiment, Rollout, Shadow
 
 
 class RewardSpec(Strict, frozen=True):
@@ -31,20 +31,6 @@ class RewardSpec(Strict, frozen=True):
     max_open: Annotated[int, Meta(ge=1, le=10_000_000)] = 1_000_000
     """Decisions of the route that may await a reward; the oldest is given up first."""
     max_held: Annotated[int, Meta(ge=0, le=1_000_000)] = 10_000
-
-
-class DriftSpec(Strict, frozen=True):
-    """ADWIN per arm and metric (Bifet and Gavaldà 2007)."""
-
-    on: Annotated[list[DriftMetric], Meta(max_length=4)] = field(
-        default_factory=lambda: ["quality", "cost", "latency"]
-    )
-    delta: Confidence = 0.002
-    """The confidence of a drift: lower means fewer false alarms and later true ones."""
-    warning_delta: Confidence = 0.02
-    """The confidence of a warning; greater than delta."""
-    action: Literal["alert", "restart_arm"] = "alert"
-    """restart_arm: the drifted arm forgets what it learned, the others keep it."""
 
 
 class Policy(Strict, frozen=True):
@@ -65,5 +51,10 @@ class Policy(Strict, frozen=True):
     sticky: Sticky | None = None
     experiment: Experiment | None = None
     rollout: Rollout | None = None
+    shadow: Shadow | None = None
     reward: RewardSpec = RewardSpec()
     drift: DriftSpec = DriftSpec()
+    anomalies: AnomalySpec | None = None
+    thresholds: Annotated[list[Threshold], Meta(max_length=32)] = field(default_factory=list)
+    join: JoinSpec | None = JoinSpec()
+    """null: nobody is told that rewards have stopped coming."""

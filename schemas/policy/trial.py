@@ -1,4 +1,4 @@
-"""Experiments and rollouts: two ways to choose, compared on the same traffic."""
+"""Experiments, rollouts and shadows: two ways to choose, compared on the same traffic."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class Experiment(Strict, frozen=True):
     variants: Annotated[list[Variant], Meta(min_length=2, max_length=8)]
     """The first one is the control."""
     unit: Label | None = None
-    """A context field or ``metadata.<key>``: requests that share its value meet the same variant.
-    Default: each request for itself. The statistics take requests to be independent, which those
-    of one user are not if users differ: false differences are then more frequent than ``alpha``."""
+    """A context field or ``metadata.<key>``: requests that share its value meet the same variant,
+    and are taken to be alike: only differences between values count as chance. Default: each
+    request for itself."""
     metric: TrialMetric = "reward"
     """Which decides. Cost and latency are better when lower."""
     method: Literal["sequential", "fixed"] = "sequential"
@@ -65,6 +65,10 @@ class Experiment(Strict, frozen=True):
     """Whether a winner gets all requests from then on. Default: it is only told."""
     paused: bool = False
     """All requests go to the control, and nothing is counted."""
+    covariate: Label | None = None
+    """A number that is known of a request before its variant, and moves with its outcome: a field
+    such as ``input_tokens``, or ``metadata.<key>`` with a prediction. Outcomes are adjusted by it
+    (CUPED), so that smaller differences are found. A request without it counts as 0."""
 
 
 class Rollout(Strict, frozen=True):
@@ -94,3 +98,24 @@ class Rollout(Strict, frozen=True):
     alpha: Alpha = 0.05
     """The chance of rolling back a candidate that is within all margins."""
     paused: bool = False
+
+
+class Shadow(Strict, frozen=True):
+    """A policy that decides every request and is scored, but routes none.
+
+    As for an experiment's variant, ``arms`` and ``algorithm`` say what it changes. It learns from
+    the rewards of the arms that served, with statistics of its own, and what it would have earned
+    is estimated from them by its probability of the served arm over the true one. A result is
+    published on the drift topic at ``first_report`` scored outcomes, and at each doubling.
+    """
+
+    name: TrialName
+    arms: Annotated[list[ArmId], Meta(min_length=1, max_length=64)] | None = None
+    """Which of the policy's arms it chooses among. Default: all."""
+    algorithm: BanditAlgorithm | None = None
+    """Default: the policy's."""
+    metric: TrialMetric = "reward"
+    """By which its results say better or worse; all are told."""
+    first_report: Annotated[int, Meta(ge=10, le=10**9)] = 1_000
+    alpha: Alpha = 0.05
+    """The chance of ever calling a shadow better or worse that is neither."""

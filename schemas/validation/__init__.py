@@ -9,13 +9,13 @@ from schemas.policy import Policy
 from schemas.validation.algorithm import algorithm_problems
 from schemas.validation.arms import arm_problems
 from schemas.validation.budget import budget_problems
-from schemas.validation.common import repeated
 from schemas.validation.context import context_problems
 from schemas.validation.guardrails import guardrail_problems
 from schemas.validation.objective import objective_problems
 from schemas.validation.search import search_problems
 from schemas.validation.sticky import sticky_problems
 from schemas.validation.trial import trial_problems
+from schemas.validation.watching import watching_problems
 
 
 def policy_problems(policy: Policy) -> list[str]:
@@ -35,7 +35,7 @@ def policy_problems(policy: Policy) -> list[str]:
         *trial_problems(policy),
         *sticky_problems(policy),
         *_durations(policy),
-        *_drift(policy),
+        *watching_problems(policy),
     ]
 
 
@@ -50,14 +50,3 @@ def _durations(policy: Policy) -> Iterator[str]:
             duration_ms(value)
         except ValueError as error:
             yield f"reward.{name}: {error}"
-
-
-def _drift(policy: Policy) -> Iterator[str]:
-    drift = policy.drift
-    if not drift.warning_delta > drift.delta:
-        yield (
-            f"drift: warning_delta ({drift.warning_delta}) must be greater than delta "
-            f"({drift.delta}), so that a warning comes before its drift"
-        )
-    for metric in repeated(drift.on):
-        yield f"drift.on: {metric!r} occurs more than once"

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from math import isfinite
 
 from schemas.features import (
-    CONTEXT_FIELDS,
     MAX_DIMENSION,
     NUMBER_FIELDS,
     context_dim,
@@ -27,7 +25,7 @@ from schemas.policy import (
     ScaledFeature,
     SimpleFeature,
 )
-from schemas.validation.common import repeated
+from schemas.validation.common import not_a_field, repeated
 
 _LISTED = "context.features"
 
@@ -130,9 +128,5 @@ def _number(where: str, name: str) -> Iterator[str]:
 
 
 def _field(where: str, name: str) -> Iterator[str]:
-    if is_context_field(name):
-        return
-    near = get_close_matches(name, CONTEXT_FIELDS, n=1)
-    known = f"known are {', '.join(CONTEXT_FIELDS)}, and metadata.<key>"
-    hint = f"did you mean {near[0]!r}?" if near else known
-    yield f"{where}: {name!r} is not a context field; {hint}"
+    if not is_context_field(name):
+        yield not_a_field(where, name)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from schemas.features import is_context_field
 from schemas.fields import duration_ms
 from schemas.policy import Policy, Search
+from schemas.validation.common import not_a_field
 
 
 def sticky_problems(policy: Policy) -> Iterator[str]:
@@ -15,7 +16,7 @@ def sticky_problems(policy: Policy) -> Iterator[str]:
     if sticky is None:
         return
     if not is_context_field(sticky.by):
-        yield f"sticky.by: {sticky.by!r} is not a context field"
+        yield not_a_field("sticky.by", sticky.by)
     if isinstance(policy.algorithm, Search):
         yield "sticky: a search tries one parameter set after another, so nothing can stay"
     try:

@@ -1,18 +1,20 @@
-"""Experiments and rollouts that compare what the policy has."""
+"""Experiments, rollouts and shadows that compare what the policy has."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
 
-from schemas.features import is_context_field
+from schemas.features import is_context_field, is_number_field
 from schemas.fields import duration_ms
-from schemas.policy import BanditAlgorithm, Policy, Rollout, Search
+from schemas.policy import BanditAlgorithm, Policy, Rollout, Search, Shadow
 from schemas.validation.common import repeated
 
 
 def trial_problems(policy: Policy) -> Iterator[str]:
-    """What is wrong with the experiment or the rollout of a policy."""
+    """What is wrong with the experiment, the rollout or the shadow of a policy."""
+    if policy.shadow is not None:
+        yield from _shadow(policy, policy.shadow)
     if policy.experiment is None and policy.rollout is None:
         return
     if policy.experiment is not None and policy.rollout is not None:
@@ -26,6 +28,9 @@ def trial_problems(policy: Policy) -> Iterator[str]:
         for index, variant in enumerate(policy.experiment.variants):
             yield from _change(policy, f"{where}.variants[{index}]", variant.arms)
         yield from _unit(where, policy.experiment.unit)
+        covariate = policy.experiment.covariate
+        if covariate is not None and not is_number_field(covariate):
+            yield f"experiment.covariate: {covariate!r} is not a context field that holds numbers"
     if policy.rollout is not None:
         yield from _rollout(policy, policy.rollout)
 
@@ -47,6 +52,14 @@ def _rollout(policy: Policy, rollout: Rollout) -> Iterator[str]:
         duration_ms(rollout.min_time)
     except ValueError as error:
         yield f"rollout.min_time: {error}"
+
+
+def _shadow(policy: Policy, shadow: Shadow) -> Iterator[str]:
+    if shadow.arms is None and shadow.algorithm is None:
+        yield "shadow: expected arms or algorithm, to say what it does in another way"
+    if isinstance(policy.algorithm, Search):
+        yield "shadow: a search has one arm, so there is nothing that another policy could choose"
+    yield from _change(policy, "shadow", shadow.arms)
 
 
 def _change(policy: Policy, where: str, arms: list[str] | None) -> Iterator[str]:

@@ -26,6 +26,7 @@ from core.experiments.experiment import Experiment
 from core.experiments.ratio import CONCENTRATION
 from core.experiments.rollout import Rollout, RolloutSpec
 from core.experiments.spec import Guardrail, Metric, Spec
+from tests.benchmarks.experiment_units import report_units
 
 Floats = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int], Floats]
@@ -412,6 +413,7 @@ STUDIES = {
     "ratio": (report_ratio, 2_000),
     "whole": (report_whole, 400),
     "rollout": (report_rollout, 200),
+    "units": (report_units, 600),
 }
 
 

@@ -120,7 +120,7 @@ def test_debt_beyond_the_estimates_stays_within_the_burst() -> None:
         pacer.settle(ARMS[arm], expected[arm], expected[arm])
         spent += expected[arm]
         dear += arm == 2
-        assert spent <= pace.usd_per_request * (step + pace.burst) + 1e-12
+        assert spent <= pace.usd * (step + pace.burst) + 1e-12
     assert dear > 50
 
 
@@ -227,7 +227,7 @@ def test_bytes_that_are_no_state_are_refused() -> None:
     good = pacer.encode()
     nan = bytearray(good)
     nan[9:17] = np.float64(math.nan).tobytes()
-    for bad in (b"", b"\x02" + good[1:], good[:-1], good + b"\0", good[:-3], bytes(nan)):
+    for bad in (b"", b"\x01" + good[1:], good[:-1], good + b"\0", good[:-3], bytes(nan)):
         with pytest.raises(ValueError, match="pacer's state"):
             Pacer.decode(bad, Pace(1.0))
 
@@ -235,8 +235,8 @@ def test_bytes_that_are_no_state_are_refused() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"usd_per_request": 0.0},
-        {"usd_per_request": math.inf},
+        {"usd": 0.0},
+        {"usd": math.inf},
         {"burst": -1.0},
         {"burst": 600.0},
         {"gain": 0.0},
@@ -247,4 +247,4 @@ def test_bytes_that_are_no_state_are_refused() -> None:
 )
 def test_a_pace_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must"):
-        Pace(**{"usd_per_request": 1e-3} | wrong)
+        Pace(**{"usd": 1e-3} | wrong)

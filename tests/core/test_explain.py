@@ -198,6 +198,17 @@ def test_every_reward_of_the_request_is_told() -> None:
     assert learned.after.mean == pytest.approx((1 + 0.75) / 3)
 
 
+def test_fields_of_a_reward_that_were_ignored_are_told() -> None:
+    driver = WatchedDriver("r", 2)
+    driver.policy(R, algorithm=BETA, objective={"weights": {"quality": 1}})
+    driver.request(R, "r")
+    driver.reward(R, "r", qualtiy=0.9, cost_usd=0.1, signals={"dwell": 3, "rating": 5}, trace="x")
+    (event,) = driver.watch.rewards
+    assert event.ignored == (
+        "qualtiy (did you mean quality?), signals.dwell (did you mean dwell_s?), trace"
+    )
+
+
 def test_a_late_reward_is_told() -> None:
     driver = WatchedDriver("r", 2)
     driver.policy(R, algorithm=BETA, reward={"window": "1s"})

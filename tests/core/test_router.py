@@ -105,13 +105,6 @@ def test_the_arm_that_really_served_learns(driver: Driver) -> None:
     assert learned(driver, other) == 1
 
 
-def test_a_reward_for_an_unheard_of_arm_joins_and_teaches_nobody(driver: Driver) -> None:
-    driver.request(R, "q1")
-    driver.reward(R, "q1", quality=1.0, arm="unheard-of")
-    assert driver.letters() == ["unknown_arm"]
-    assert driver.counts(R).joined == driver.counts(R).unlearned == 1
-
-
 def test_a_reward_that_comes_first_waits_for_its_request(driver: Driver) -> None:
     driver.reward(R, "q1", quality=1.0)
     driver.restart()

@@ -23,7 +23,36 @@ SEARCH = {
     "rewards_per_evaluation": 2,
     "parallel": 2,
 }
+WATCH = {
+    "drift": {
+        "on": ["quality", "cost", "success"],
+        "mix": ["task_type", "input_tokens"],
+        "delta": 0.3,
+        "warning_delta": 0.9,
+        "action": "discount_arm",
+        "cooldown": "20s",
+        "repeat": "5s",
+    },
+    "anomalies": {"on": ["quality", "cost"], "min_samples": 10, "cooldown": "30s"},
+    "thresholds": [
+        {"metric": metric, "window": window, "min_samples": 1, **limit}
+        for metric, window, limit in (
+            ("reward", "10s", {"below": 0.6, "clear": 0.7}),
+            ("quality", "20s", {"below": 0.5}),
+            ("cost", "10s", {"above": 0.005}),
+            ("error_rate", "60s", {"above": 0.4}),
+            ("join_rate", "20s", {"below": 0.5}),
+            ("regret_rate", "20s", {"above": 0.01}),
+            ("exploration_rate", "20s", {"above": 0.3}),
+            ("arm_share", "10s", {"above": 0.5, "arm": "a"}),
+            ("update_rate", "60s", {"below": 4.0, "severity": "critical"}),
+        )
+    ],
+    "join": {"window": "10s", "min_samples": 10},
+}
 POLICIES: dict[str, dict[str, Any]] = {
+    "r/watched": {"algorithm": {"name": "thompson_beta"}, **WATCH},
+    "r/watched-lin": {"algorithm": {"name": "linear_thompson"}, **WATCH},
     "r/beta": {"algorithm": {"name": "thompson_beta"}, "reward": {"window": "20s", "hold": "5s"}},
     "r/gauss": {
         "algorithm": {"name": "thompson_gaussian"},
@@ -114,6 +143,51 @@ POLICIES: dict[str, dict[str, Any]] = {
         "algorithm": {"name": "linucb"},
         "guardrails": {"max_error_rate": 0.3, "error_window": 4, "cooldown": "5s"},
     },
+    "r/fallback": {
+        "algorithm": {"name": "thompson_beta"},
+        "guardrails": {"min_quality": 0.8, "min_rewards": 2, "confidence": 0.6, "probe_share": 0.1},
+    },
+    "r/period": {
+        "algorithm": {"name": "linucb"},
+        "budget": {"usd_per_period": 0.5, "period": "1h", "burst": 5, "carry": 20},
+    },
+    "r/shadowed": {
+        "algorithm": {"name": "linucb"},
+        "shadow": {"name": "s", "algorithm": {"name": "thompson_beta"}, "first_report": 10},
+        "context": {"segment_by": ["task_type"], "max_segments": 2},
+        "guardrails": {"min_share": 0.1},
+    },
+    "r/shadowed-lin": {
+        "algorithm": {"name": "thompson_gaussian"},
+        "shadow": {"name": "s", "algorithm": {"name": "linear_thompson"}, "first_report": 10},
+        "budget": {"usd_per_request": 0.005},
+        "cold_start": {"pulls": 1},
+    },
+    "r/adjusted": {
+        "algorithm": {"name": "thompson_gaussian"},
+        "experiment": {
+            "name": "z",
+            "variants": [{"id": "one"}, {"id": "two", "algorithm": {"name": "linucb"}}],
+            "covariate": "input_tokens",
+            "metric": "success",
+            "min_samples": 2,
+            "max_samples": 14,
+        },
+        "shadow": {"name": "s", "algorithm": {"name": "fixed_split"}, "first_report": 10},
+        "sticky": {"by": "task_type", "ttl": "5s"},
+    },
+    "r/rolled-users": {
+        "algorithm": {"name": "thompson_beta"},
+        "rollout": {
+            "name": "y",
+            "algorithm": {"name": "fixed_split"},
+            "margins": {"quality": 0.3},
+            "steps": [0.5, 0.8, 1.0],
+            "min_time": "1s",
+            "min_samples": 2,
+            "unit": "input_tokens",
+        },
+    },
 }
 ROUTES = (*POLICIES, "r/none", "r/implicit")
 
@@ -137,6 +211,11 @@ def _events(seed: int, cycles: int) -> list[list[list[tuple[Any, str | None, int
             }
             if route == "r/search":
                 event["arms"] = arms("a")
+            if "thresholds" in event and "a" not in {arm["id"] for arm in event["arms"]}:
+                event["arms"].extend(arms("a"))
+            if route == "r/fallback":
+                last = event["arms"][-1]["id"]
+                event["guardrails"] = {**event["guardrails"], "fallback": last}
             if route == "r/warm":
                 for older, newer in pairwise(event["arms"]):
                     newer["warm_start"] = {"like": older["id"], "weight": 3.0}

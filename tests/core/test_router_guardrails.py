@@ -105,6 +105,26 @@ def test_the_fallback_serves_where_no_arm_may() -> None:
     assert {share(driver, f"s{n}") for n in range(20)} == {("b", 1.0)}
 
 
+def test_arms_are_probed_beside_the_fallback_and_come_back() -> None:
+    """Or else nobody would ever learn that they are fine again."""
+    guardrails = {"min_quality": 0.6, "probe_share": 0.1, "memory": 50, "fallback": "c"}
+    names = arms("a", "b", "c")
+    driver = guarded_driver(guardrails, arms=[*names[:2], {**names[2], "enabled": False}])
+    bad, good = {"quality": 0.1}, {"quality": 0.95}
+    serve(driver, 100, "q", a=bad, b=bad, c=good)
+    found = dict(share(driver, f"s{number}") for number in range(100))
+    assert found == {"a": 0.1, "b": 0.1, "c": pytest.approx(0.8)}
+    serve(driver, 3_000, "r", a=good, b=bad, c=good)
+    found = dict(share(driver, f"t{number}") for number in range(60))
+    assert found == {"a": pytest.approx(0.9), "b": 0.1}
+
+
+def test_the_fallback_is_not_probed_beside_itself() -> None:
+    driver = guarded_driver({"min_quality": 0.6, "probe_share": 0.1, "fallback": "b"})
+    serve(driver, 200, "q", a={"quality": 0.1}, b={"quality": 0.1})
+    assert dict(share(driver, f"s{n}") for n in range(60)) == {"a": 0.1, "b": 0.9}
+
+
 def test_without_a_fallback_the_rejection_names_each_guardrail() -> None:
     driver = guarded_driver({"min_quality": 0.6, "max_error_rate": 0.2, "probe_share": 0.0})
     for number in range(200):

@@ -40,6 +40,10 @@ def test_a_withdrawn_policy_rejects_and_its_statistics_stay(driver: Driver) -> N
     driver.handle(Inputs(policies=[driver.record(0, None, R)]))
     answer = driver.request(R, "q2")
     assert (answer["status"], answer["code"]) == ("rejected", "unknown_route")
+    assert "was withdrawn: publish one of a version above 1" in answer["reason"]
+    named = driver.request(R, "q3", candidates=["a"])
+    assert named["status"] == "rejected"
+    assert "candidates" not in named["reason"], "they do not help where a policy was published"
     driver.policy(R, 1, algorithm=BETA)
     assert driver.letters() == ["stale_policy"]
     driver.policy(R, 2, algorithm=BETA)

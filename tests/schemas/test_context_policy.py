@@ -136,8 +136,8 @@ INVALID: dict[str, tuple[bytes, list[str]]] = {
         ["context.features[0].dim", "<= 4096", "found 4097"],
     ),
     "embedding without dim": (
-        features({"encode": "embedding", "dimension": 384}),
-        ["context.features[0]", "dim"],
+        features({"encode": "embedding", "dims": 384}),
+        ["context.features[0]", '"dims" a misspelt dim'],
     ),
     "two lengths": (
         features(

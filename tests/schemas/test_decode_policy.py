@@ -3,6 +3,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.decode import (
     MAX_POLICY_BYTES,
@@ -62,7 +64,10 @@ INVALID: dict[str, tuple[bytes, list[str]]] = {
         policy(algorithm={"alpha": 1}),
         ["algorithm", "`name`", "known values of name are thompson_gaussian, thompson_beta"],
     ),
-    "algorithm as text": (policy(algorithm="linucb"), ["algorithm", "`object`", '"linucb"']),
+    "algorithm as text": (
+        policy(algorithm="linucb"),
+        ["algorithm", "`object`", 'write {"name": "linucb"}'],
+    ),
     "parameter of another": (
         policy(algorithm={"name": "thompson_gaussian", "alpha": 1}),
         ["algorithm", "unknown field `alpha`", "known are name, prior_std"],
@@ -112,6 +117,10 @@ INVALID: dict[str, tuple[bytes, list[str]]] = {
     "feature field": (
         features({"encode": "hashed", "field": "tasktype"}),
         ["context.features[0].field", "'tasktype'", "did you mean 'task_type'?"],
+    ),
+    "a session as a field": (
+        policy(sticky={"by": "session"}),
+        ["sticky.by", "'session' is not a context field", "metadata.session"],
     ),
     "empty metadata key": (
         features({"encode": "hashed", "field": "metadata."}),
@@ -168,6 +177,73 @@ def test_all_problems_are_reported_at_once() -> None:
     assert error.message.startswith("5 problems: (1) ")
     for part in ("(5) ", "disabled", "'soon'", "'later'", "warning_delta", "'nothing'"):
         assert part in error.message
+
+
+def test_all_fields_that_do_not_fit_are_reported_at_once() -> None:
+    error = refused(
+        policy(
+            version="1",
+            arms=[{"id": "x", "modle": "m"}, {**ARM, "id": "", "price": {"input": 1}}, 3],
+            algorithm={"name": "fixed_split", "shares": {"x": "half", "y": -1}},
+            budgt={"usd_per_request": 1},
+            drift={"on": ["quality", "costs"]},
+        )
+    )
+    for number, part in enumerate(
+        (
+            'version: Expected `int`, got `str`, found "1"',
+            'arms[0]: Object missing required field `model`; it has "id", "modle"; is "modle" a',
+            "arms[1].id: Expected `str` of length >= 1",
+            "arms[1].price: Object contains unknown field `input`",
+            "arms[2]: Expected `object`, got `int`, found 3",
+            'algorithm.shares["x"]: Expected `float`, got `str`',
+            'algorithm.shares["y"]: Expected `float` >= 0.0, found -1',
+            "unknown field `budgt`; did you mean budget?",
+            "drift.on[1]: Invalid enum value 'costs'; did you mean cost?",
+        ),
+        1,
+    ):
+        assert f"({number}) " in error.message
+        assert part in error.message, part
+    assert error.message.startswith("9 problems: ")
+
+
+def test_of_very_many_problems_the_first_are_reported() -> None:
+    message = refused(policy(arms=[{"id": f"a{number}"} for number in range(60)])).message
+    assert message.startswith("51 problems: (1) arms[0]: ")
+    assert "(50) arms[49]: " in message
+    assert message.endswith("(51) there are more problems; these are the first")
+
+
+def test_a_piece_of_a_policy_is_not_taken_for_misspelt_fields() -> None:
+    error = refused(json.dumps({"rollout": {"name": "n", "margins": {"quality": 0.1}}}).encode())
+    assert "missing required field `route`" in error.message
+    assert "misspelt" not in error.message
+
+
+def test_an_empty_document_is_called_so() -> None:
+    assert "there is nothing in it" in refused(b"null").message
+
+
+FAULTS: dict[str, Any] = {
+    "version": "one",
+    "objective": {"preset": "best"},
+    "reward": {"max_open": 0},
+    "guardrails": {"min_share": 2},
+    "sticky": {"by": 7},
+    "drift": {"delta": "small"},
+    "surprise": 1,
+}
+
+
+@given(st.sets(st.sampled_from(sorted(FAULTS)), min_size=1))
+def test_each_fault_is_reported_once_whatever_the_others(names: set[str]) -> None:
+    alone = {name: refused(policy(**{name: FAULTS[name]})).message for name in names}
+    together = refused(policy(**{name: FAULTS[name] for name in names})).message
+    if len(names) > 1:
+        assert together.startswith(f"{len(names)} problems: ")
+    for message in alone.values():
+        assert together.count(message) == 1
 
 
 LIMITS = {

@@ -93,6 +93,15 @@ def test_an_empty_outcome_has_a_reason_of_its_own(fields: dict[str, object]) -> 
         assert part in error.message
 
 
+def test_an_empty_outcome_names_the_fields_that_were_ignored() -> None:
+    message = refused(reward(qualtiy=0.9, signals={"stars": 5}, trace_id="t")).message
+    assert message.endswith(
+        "unknown fields, which are ignored: qualtiy (did you mean quality?), signals.stars, "
+        "trace_id"
+    )
+    assert "unknown" not in refused(reward()).message
+
+
 @pytest.mark.parametrize(
     ("fields", "parts"),
     [
@@ -158,6 +167,7 @@ outcomes = st.builds(
     latency_ms=st.none() | st.floats(0, 1e9),
     success=seen,
     reward=st.none() | st.floats(0, 1),
+    output_tokens=st.none() | st.integers(0, 2**53),
     signals=st.none()
     | st.builds(
         Signals,
@@ -172,11 +182,11 @@ outcomes = st.builds(
 )
 
 
-@given(outcomes, st.lists(st.integers(0, 2), min_size=12, max_size=12))
+@given(outcomes, st.lists(st.integers(0, 2), min_size=13, max_size=13))
 def test_parts_of_distinct_fields_merge_to_the_whole_in_any_order(
     whole: Outcome, places: list[int]
 ) -> None:
-    fields = {name: getattr(whole, name) for name in Outcome.__struct_fields__[:-1]}
+    fields = {name: getattr(whole, name) for name in Outcome.__struct_fields__ if name != "signals"}
     signals = {} if whole.signals is None else msgspec.structs.asdict(whole.signals)
     where = dict(zip([*fields, *Signals.__struct_fields__], places, strict=True))
     parts = [
