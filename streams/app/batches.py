@@ -25,12 +25,16 @@ class Fetch(NamedTuple):
     generation: int
     """How often the consumer had been told to read from elsewhere when these were fetched."""
     partitions: dict[int, Records]
+    behind: frozenset[int]
+    """Partitions of which the topic had more records than were fetched."""
 
 
 class FetchedRecords(dict[TP, Records]):
     """What one fetch brought, with the consumer's generation at that moment."""
 
     generation: int = 0
+    behind: frozenset[TP] = frozenset()
+    """Those with more records at the broker than are here."""
 
 
 class _Batch(NamedTuple):
@@ -70,9 +74,11 @@ class BatchScheduler(SchedulingStrategyT):
                 yield tp, _batch(tp, messages[-1], messages)
             else:
                 by_topic.setdefault(tp.topic, []).append(tp)
-        generation = records.generation if isinstance(records, FetchedRecords) else 0
+        told = records if isinstance(records, FetchedRecords) else FetchedRecords()
         for topic, tps in by_topic.items():
-            fetch = Fetch(topic, generation, {tp.partition: records[tp] for tp in tps})
+            behind = frozenset(tp.partition for tp in tps if tp in told.behind)
+            fetched = {tp.partition: records[tp] for tp in tps}
+            fetch = Fetch(topic, told.generation, fetched, behind)
             yield tps[0], _batch(tps[0], records[tps[0]][-1], fetch)
 
 

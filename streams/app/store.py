@@ -30,6 +30,7 @@ _FOREIGN: Final = (
     "the local state {path} was read from another changelog: {error}. The topic was recreated, or "
     "the data directory belongs to another installation: delete it, or give another --data-dir"
 )
+_SIZES: Final = ("estimate-num-keys", "estimate-live-data-size", "cur-size-all-mem-tables")
 _PROGRESS_KEY: Final = b"\x00progress"
 _Stored = tuple[int, int, list[bytes], int]
 _encode = msgspec.msgpack.Encoder().encode
@@ -94,6 +95,11 @@ class PartitionState:
         batch.put(_PROGRESS_KEY, _encode((next_offset, epoch, sorted(dirty), as_of)))
         self._db.write(batch, self._unlogged)
         self._progress = progress
+
+    def size(self) -> tuple[int, int]:
+        """Keys and bytes, as RocksDB estimates them."""
+        keys, *sizes = (self._db.property_int_value(f"rocksdb.{name}") or 0 for name in _SIZES)
+        return keys, sum(sizes)
 
     def close(self) -> None:
         """Write out what is in memory, so that the next start has less to read again."""

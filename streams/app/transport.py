@@ -52,6 +52,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def _fetch_records(self, *args: Any, **kwargs: Any) -> FetchedRecords:
         fetched = FetchedRecords(await super()._fetch_records(*args, **kwargs))
+        fetched.behind = frozenset(
+            tp
+            for tp, records in fetched.items()
+            if records and (self.highwater(tp) or 0) > records[-1].offset + 1
+        )
         # No await stands between taking the records and reading the generation, and seeks run in
         # this loop too: so the number says exactly from which seek on the records were read.
         fetched.generation = self.generation

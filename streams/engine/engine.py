@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 from uuid import uuid4
 
 from core.routing.part import Inputs, Part
+from core.routing.summary import route_names
 from streams.durable.local import LocalState
-from streams.durable.owner import Owner
+from streams.durable.owner import Owner, Sources
 from streams.engine.inbox import Inbox
 from streams.engine.pipeline import Pipeline
 from streams.engine.solver import ChildSolver
-from streams.engine.telemetry import Telemetry
+from streams.monitor.monitor import Monitor
+from streams.monitor.telemetry import Telemetry
+from streams.monitor.view import Phase
 from streams.settings import Settings
+from streams.topics import input_sources
 
 log = logging.getLogger(__name__)
 _BACKLOG: Final = 256
@@ -29,10 +33,14 @@ _REASSIGNED_WITHIN: Final = 60.0
 """Seconds in which a worker that lost a partition must learn of it from the group."""
 
 
+def _now_ms() -> int:
+    return int(time.time() * 1000)
+
+
 class Engine:
     """Owns the partitions assigned to this worker.
 
-    ``fail`` is called with an error after which the worker must not go on.
+    ``fail`` is called with an error after which the worker must not go on; ``monitor`` looks on.
     """
 
     def __init__(
@@ -40,8 +48,13 @@ class Engine:
         settings: Settings,
         fail: Callable[[BaseException], None],
         telemetry: Telemetry,
+        monitor: Monitor,
     ) -> None:
         self._settings = settings
+        self.monitor = monitor
+        self.phase: Phase = "starting"
+        self.turned_at = time.monotonic()
+        """When the loop, or the claim that it waits for, last got on."""
         self._fail = fail
         self._telemetry = telemetry
         self._kinds = {topic: kind for kind, topic in enumerate(settings.topics.inputs)}
@@ -65,6 +78,7 @@ class Engine:
     async def stop(self) -> None:
         """Finish what is under way, write the last stamps, and disconnect."""
         await self.release()
+        self.phase = "stopping"
         self._stopping = True
         self.inbox.wake()
         if self._loop_task is not None:
@@ -74,20 +88,38 @@ class Engine:
 
     # ---- assignment -----------------------------------------------------------------------
 
+    def assigned(self) -> None:
+        """The group has assigned partitions; their local copies are being read up to date."""
+        self.phase = "recovering"
+
     async def acquire(self, locals_: Mapping[int, LocalState]) -> None:
         """Claim partitions whose local copies were read to the end of the changelog."""
         async with self._turning:
+            self.phase = "claiming"
+            self.monitor.take(locals_, _now_ms())
             self._owners.clear()
             self._lost.clear()
-            owners = {number: self._new_owner(number, local) for number, local in locals_.items()}
+            sources = await input_sources(self._settings) if locals_ else ()
+            owners = {
+                number: self._new_owner(number, local, sources) for number, local in locals_.items()
+            }
             await asyncio.gather(
-                *(self._pipeline.claim(owners[number], locals_[number]) for number in owners)
+                *(self._claim(owners[number], locals_[number]) for number in owners)
             )
             self._owners.update(sorted(owners.items()))
             self._written = dict.fromkeys(owners, time.monotonic())
             self._telemetry.claimed(len(owners))
+        if not owners:
+            # There is nothing to read, so nothing calls ``accept``.
+            self.phase = "ready"
+            log.info("ready: owns no partitions, since other workers have them all")
 
-    def _new_owner(self, partition: int, local: LocalState) -> Owner:
+    async def _claim(self, owner: Owner, local: LocalState) -> None:
+        await self._pipeline.claim(owner, local)
+        self.monitor.know(owner.partition, route_names(local.scan))
+        self.turned_at = time.monotonic()
+
+    def _new_owner(self, partition: int, local: LocalState, sources: Sources) -> Owner:
         return Owner(
             partition,
             uuid4().hex[:8],
@@ -95,12 +127,16 @@ class Engine:
             max_part_bytes=self._settings.max_part_bytes,
             max_routes=self._settings.max_routes,
             topics=asdict(self._settings.topics),
+            sources=sources,
             solver=self._solver,
+            observer=self.monitor.of(partition),
         )
 
     async def release(self) -> None:
         """Give up all partitions: finish what is under way, and write what was published."""
         self._accepting = False
+        if self.phase != "starting":
+            self.phase = "rebalancing"
         self.inbox.clear()
         async with self._turning:
             await self._pipeline.finish()
@@ -115,8 +151,10 @@ class Engine:
     def _drop(self, owner: Owner) -> None:
         """Forget an owner that another worker has replaced."""
         self._owners.pop(owner.partition, None)
+        self.inbox.drop(owner.partition)
         self._lost[owner.partition] = time.monotonic()
-        self._telemetry.stale(len(self._owners))
+        self.monitor.forget(owner.partition)
+        self._telemetry.stale()
 
     # ---- input ----------------------------------------------------------------------------
 
@@ -142,17 +180,43 @@ class Engine:
         """Take in what the consumer fetches from ``generation`` on."""
         self._generation = generation
         self._accepting = True
+        self.phase = "ready"
         log.info("ready: owns partitions %s", ", ".join(map(str, self._owners)))
 
-    async def offer(self, topic: str, generation: int, partitions: Mapping[int, list[Any]]) -> None:
-        """Take in what was fetched of one topic; waits while the inbox is full."""
-        await self.inbox.wait_for_room()
+    async def offer(
+        self,
+        topic: str,
+        generation: int,
+        partitions: Mapping[int, list[Any]],
+        behind: Collection[int] = (),
+    ) -> None:
+        """Take in what was fetched of one topic; waits while the inbox is full.
+
+        ``behind``: the partitions of which the topic has more records already.
+        """
+        kind = self._kinds[topic]
+        await self.inbox.wait_for_room(kind)
         if not self._accepting or generation < self._generation:
             return
-        kind = self._kinds[topic]
         for number, records in partitions.items():
             if number in self._owners:
-                self.inbox.put(kind, number, records)
+                self.inbox.put(kind, number, records, behind=number in behind)
+
+    def expect(self, topic: str, partition: int) -> None:
+        """The topic has records that are still to be fetched."""
+        self.inbox.expect(self._kinds[topic], partition)
+
+    # ---- looking on -----------------------------------------------------------------------
+
+    @property
+    def partitions(self) -> list[int]:
+        """Those that this worker owns."""
+        return sorted(self._owners)
+
+    @property
+    def owners(self) -> Mapping[int, Owner]:
+        """By partition; to look at."""
+        return self._owners
 
     # ---- the loop -------------------------------------------------------------------------
 
@@ -161,6 +225,8 @@ class Engine:
             beat_at = time.monotonic()
             while not self._stopping:
                 busy = await self.inbox.wait_for_records(self._next_beat())
+                self.turned_at = time.monotonic()
+                self.monitor.tend(_now_ms())
                 async with self._turning:
                     if busy:
                         await self._turn()
@@ -179,9 +245,8 @@ class Engine:
         """One cycle over all partitions with input."""
         if len(self.inbox) < _BACKLOG:
             await self._pipeline.settle()
-        partitions = [number for number in self.inbox.partitions if number in self._owners]
+        partitions = self.inbox.partitions
         if not partitions:
-            self.inbox.clear()
             return
         share = max(_SMALLEST_SHARE, self._settings.cycle_records // len(partitions))
         parts: dict[int, Part] = {}
@@ -193,7 +258,8 @@ class Engine:
             parts[number] = self._owners[number].apply(inputs)
             count += before - inputs.left
             self.inbox.taken(number, inputs)
-        self._telemetry.applied(count, time.perf_counter() - started)
+            self._telemetry.applied(inputs)
+        self._telemetry.cycle(count, time.perf_counter() - started)
         await self._pipeline.settle()
         for number, owner in self._owners.items():
             if number not in parts and owner.must_repair:

@@ -17,11 +17,12 @@ from typing import Final, NamedTuple
 from aiokafka.structs import RecordMetadata
 
 from core.routing.part import Part
+from schemas.state import POLICY, split_policy_key
 from streams.durable.local import LocalState, follow
 from streams.durable.owner import Owner, StaleOwnerError
 from streams.engine.gaps import read_gap
 from streams.engine.producing import Changelog, Outputs
-from streams.engine.telemetry import Telemetry
+from streams.monitor.telemetry import Telemetry
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,8 @@ class Pipeline:
         self._settling: asyncio.Task[None] | None = None
         self._ready: list[_Sent] = []
         self._publishing: asyncio.Task[None] | None = None
+        self._policies: dict[int, int] = {}
+        """By partition, up to where the policy topic is known to have been told of."""
 
     async def start(self) -> None:
         """Connect the producers."""
@@ -139,6 +142,7 @@ class Pipeline:
         try:
             while self._ready:
                 ready, self._ready = self._ready, []
+                started = time.perf_counter()
                 by_partition: defaultdict[int, list[Part]] = defaultdict(list)
                 for one in ready:
                     by_partition[one.owner.partition].append(one.part)
@@ -148,8 +152,10 @@ class Pipeline:
                     for ack in await self._outputs.publish(partition, parts)
                 ]
                 await asyncio.gather(*acks)
+                self._telemetry.sent(time.perf_counter() - started)
                 for one in ready:
                     one.owner.published(one.part, one.batch)
+                    self._tell_policies(one.owner.partition, one.part)
                     for letter in self._telemetry.published(one.part):
                         if letter["reason"] in _POLICY_FAULTS:
                             log.warning(
@@ -157,3 +163,14 @@ class Pipeline:
                             )
         except Exception as error:  # noqa: BLE001 - whatever it is, the worker must not go on
             self._fail(error)
+
+    def _tell_policies(self, partition: int, part: Part) -> None:
+        """Log which policies a part has put in force."""
+        if part.stamp.policies == self._policies.get(partition):
+            return
+        self._policies[partition] = part.stamp.policies
+        for key, value in part.puts.items():
+            if key[:1] == POLICY and value is not None:
+                route, version = split_policy_key(key)
+                if version:
+                    log.info("policy of %s: version %d is in force", route, version)
