@@ -1,0 +1,123 @@
+// What steers a route besides its algorithm: a trial, a budget, a search.
+import { card, figures, h, state } from "./dom.js";
+import { count, counted, duration, money, number, percent, unit } from "./format.js";
+import { level } from "./incidents.js";
+import { segmentOf } from "./arms.js";
+import { table } from "./table.js";
+
+/** The panels that this route has. */
+export function panels(summary, segment) {
+  const search = segmentOf(summary, segment)?.search ?? null;
+  const found = [
+    summary?.trial ? trialCard(summary.trial) : null,
+    summary?.budget ? budgetCard(summary.budget) : null,
+    search ? searchCard(search) : null,
+  ].filter((one) => one !== null);
+  return found.length ? found : [noneCard()];
+}
+
+function noneCard() {
+  const hint = (term, text) => h("p", { class: "muted" }, h("strong", { text: term }), ` ${text}`);
+  return card(
+    "Trials, budget, search",
+    h(
+      "div",
+      {},
+      h("p", { text: "This route's policy has none of them." }),
+      hint("experiment:", "compares ways to choose on the same traffic"),
+      hint("rollout:", "brings a change in stages, and takes it back when it is worse"),
+      hint("budget:", "holds the mean cost of a request"),
+      hint("search:", "tunes the parameters of a model"),
+    ),
+  );
+}
+
+const GOOD = new Set(["running", "winner", "done", "advance"]);
+const BAD = new Set(["rolled_back", "guardrail", "ratio_mismatch", "stopped"]);
+
+function trialState(status) {
+  const kind = GOOD.has(status) ? "good" : BAD.has(status) ? "bad" : "idle";
+  return state(kind, status.replaceAll("_", " "));
+}
+
+function trialCard(trial) {
+  const title = trial.kind === "rollout" ? "Rollout" : "Experiment";
+  const columns = [
+    {
+      title: "Variant",
+      name: true,
+      cell: (variant) => h("strong", { text: variant.variant }),
+    },
+    {
+      title: "Requests",
+      number: true,
+      cell: (variant) => {
+        const bar = h("i", { style: { width: `${variant.share * 100}%`, background: "var(--accent)" } });
+        return h("span", {}, percent(variant.share), h("span", { class: "bar thin", "aria-hidden": "true" }, bar));
+      },
+    },
+    { title: `Mean ${trial.metric}`, number: true, cell: (variant) => (variant.level.n ? level(trial.metric, variant.level.mean) : "–") },
+    { title: "Outcomes", number: true, cell: (variant) => count(variant.level.n) },
+  ];
+  const step = trial.steps ? h("span", { class: "muted small", text: `step ${trial.step + 1} of ${trial.steps}` }) : null;
+  return card(
+    `${title} ${trial.name}`,
+    h("div", {}, h("p", { text: trial.sentence }), table(title, columns, trial.variants)),
+    h("span", { class: "title" }, trialState(trial.status), step),
+  );
+}
+
+function budgetCard(budget) {
+  const perRequest = budget.period_ms === 0;
+  const mean = budget.requests ? budget.spent_usd / budget.requests : null;
+  const rows = [
+    ["Allowed", money(budget.usd), perRequest ? "per request" : `per ${duration(budget.period_ms)}`],
+    ["Spent", money(mean), "per request"],
+    ["In all", money(budget.spent_usd), `over ${counted(budget.requests, "request")}`],
+    [budget.debt > 0 ? "Owed" : "Saved", count(Math.abs(budget.debt)), "requests' worth"],
+    ["Price of money", number(budget.price), "reward per USD"],
+  ];
+  // What was spent is told per request; only a budget of the same kind can be compared with it.
+  const used = perRequest && mean !== null ? mean / budget.usd : null;
+  const over = budget.debt > 0;
+  const status = state(over ? "warn" : "good", over ? "overspent" : "within the budget");
+  return card("Budget", h("div", {}, figures(rows, true), used === null ? null : meter(used)), status);
+}
+
+function meter(used) {
+  const background = used > 1 ? "var(--bad)" : "var(--accent)";
+  const label = `${percent(used)} of the budget is spent`;
+  return h(
+    "div",
+    { class: "spaced" },
+    h("div", { class: "bar", "aria-hidden": "true" }, h("i", { style: { width: `${Math.min(1, used) * 100}%`, background } })),
+    h("span", { class: "muted small", text: label }),
+  );
+}
+
+function searchCard(search) {
+  const best = Object.entries(search.params).map(([name, value]) => [
+    name,
+    typeof value === "number" ? number(value) : JSON.stringify(value),
+  ]);
+  const interval = `${unit(search.low)}–${unit(search.high)}, ${counted(search.rewards, "reward")}`;
+  return card(
+    "Parameter search",
+    h(
+      "div",
+      {},
+      figures(
+        [
+          ["Evaluated", `${count(search.evaluations)} of ${count(search.planned)}`, "sets"],
+          ["In play", count(search.in_play), "sets"],
+          ["Best so far", unit(search.mean), interval],
+        ],
+        true,
+      ),
+      h("h3", { text: "Best parameters so far" }),
+      figures(best, true),
+      search.ended ? h("p", { class: "muted spaced", text: search.ended }) : null,
+    ),
+    state(search.ended ? "good" : "idle", search.ended ? "ended" : "searching"),
+  );
+}
