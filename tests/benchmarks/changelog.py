@@ -8,6 +8,9 @@ from typing import Any
 from schemas.state import CLAIM_KEY, STAMP_KEY, RouteRecord, decode_decision, decode_route
 from tests.benchmarks.kafka_io import Client, Ends
 
+_APPENDED = 1
+"""The type of a timestamp that is the broker's."""
+
 
 @dataclass
 class Written:
@@ -22,7 +25,7 @@ class Written:
     first_ms: int = 0
     last_ms: int = 0
     """When the first and the last record other than a stamp or claim were appended, by the
-    broker's clock."""
+    broker's clock; 0 where the topic carries the program's own times."""
     routes: dict[bytes, RouteRecord] = field(default_factory=dict)
 
     def per_event(self, decisions: int, rewards: int) -> tuple[float, float]:
@@ -42,8 +45,9 @@ class Written:
         if key in (STAMP_KEY, CLAIM_KEY):
             self.shared += size
             return
-        self.first_ms = min(self.first_ms or record.timestamp, record.timestamp)
-        self.last_ms = max(self.last_ms, record.timestamp)
+        if record.timestamp_type == _APPENDED:
+            self.first_ms = min(self.first_ms or record.timestamp, record.timestamp)
+            self.last_ms = max(self.last_ms, record.timestamp)
         if not ours:
             return
         kind = key[:1]
@@ -61,8 +65,9 @@ class Written:
 
 
 async def written(client: Client, since: Ends, *, ours: bool) -> Written:
-    """Read what stands in the changelog from ``since`` on."""
+    """Read what stands in the changelogs from ``since`` on."""
     found = Written()
-    async for record in client.read(client.settings.changelog, since):
-        found.add(record, ours=ours)
+    for topic in await client.changelogs():
+        async for record in client.read(topic, since):
+            found.add(record, ours=ours)
     return found

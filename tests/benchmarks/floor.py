@@ -148,7 +148,7 @@ class Floor:
     def answer(self, request: dict[str, Any]) -> bytes:
         """An answer of the wanted size."""
         text: bytes = (
-            b'{"status":"decided","request_id":"%s","route":"%s","arm":"large","pad":"'
+            b'{"status":"decided","request_id":"%s","route":"%s","arm":"arm-0","pad":"'
             % (
                 request["request_id"].encode(),
                 request["route"].encode(),

@@ -62,9 +62,19 @@ class Client:
 
     async def stop(self) -> None:
         """Delete the topics, and disconnect."""
-        await self.admin.delete_topics(list(wanted(self.settings)))
+        ours = set(wanted(self.settings))
+        theirs = {topic for topic in await self.admin.list_topics() if self.place.name in topic}
+        await self.admin.delete_topics(sorted(ours | theirs))
         await self.consumer.stop()
         await self.admin.close()
+
+    async def changelogs(self) -> list[str]:
+        """The changelogs that the program has made, and the one that stands from the beginning."""
+        return sorted(
+            topic
+            for topic in await self.admin.list_topics()
+            if self.place.name in topic and "changelog" in topic
+        )
 
     def partitions(self, topic: str) -> list[TopicPartition]:
         """All partitions of a topic."""
@@ -80,9 +90,11 @@ class Client:
         """How many records a topic has."""
         return sum((await self.ends(topic)).values())
 
-    async def read(self, topic: str, since: Ends | None = None) -> AsyncIterator[Any]:
-        """All records of a topic, from some offsets on."""
-        ends = await self.ends(topic)
+    async def read(
+        self, topic: str, since: Ends | None = None, until: Ends | None = None
+    ) -> AsyncIterator[Any]:
+        """All records of a topic, from some offsets on to the present end or ``until``."""
+        ends = await self.ends(topic) if until is None else until
         left = {tp for tp, end in ends.items() if end > (since or {}).get(tp, 0)}
         if not left:
             return

@@ -12,6 +12,8 @@ from typing import Any
 
 import orjson
 
+from tests.benchmarks.drain import Backlog
+from tests.benchmarks.loadgen import PATIENCE
 from tests.benchmarks.peers import Sizes
 from tests.benchmarks.trial import Result, Trial
 
@@ -26,44 +28,68 @@ class Pace:
     bursty: Path | None = None
 
 
-async def latency(trial: Trial, algorithm: str, sizes: Sizes, pace: Pace) -> Result:
-    """Start the program, warm it up, and measure."""
+async def latency(trial: Trial, sizes: Sizes, pace: Pace, warmup: int) -> Result:
+    """Start the program, warm it up, and measure.
+
+    One that gets faster as it runs works off ``warmup`` requests with their rewards before.
+    """
     program = trial.start(sizes)
-    await trial.configure(algorithm)
+    await trial.configure()
     await trial.until_ready()
+    warmed = 0
+    if trial.peer.warm:
+        warmed = await Backlog(trial, {"drain": sizes, "mixed": sizes}, warmup).warm_up()
     await trial.until_quiet(1.0)
     client = trial.client
-    since = await client.ends(client.settings.changelog)
+    since = await client.ends(*await client.changelogs())
     cpu: dict[str, tuple[float | None, int]] = {}
+    resident: dict[str, float | None] = {}
 
     def mark(line: dict[str, Any]) -> None:
         cpu[line["mark"]] = (program.cpu(), line["answered"])
+        resident[line["mark"]] = program.resident()
 
     seen = await _generate(trial, pace, mark)
+    if seen["missing"]:
+        answered = seen["sent"] - seen["missing"]
+        result = Result(sizes, saturated=True)
+        result.figures = {"late": seen["generator_late_p99"], "answered": answered / seen["sent"]}
+        result.problems.append(
+            f"only {answered:,} of {seen['sent']:,} requests were answered within {PATIENCE:.0f} s "
+            "of the last"
+        )
+        return result
     await trial.until_quiet()
     stretch = await trial.written(since)
-    result = Result(Sizes(*stretch.per_event(seen["sent"], seen["rewards"]), seen["answer_bytes"]))
+    per_decision, per_reward = stretch.per_event(seen["sent"], seen["rewards"])
+    result = Result(Sizes(per_decision, per_reward, seen["answer_bytes"]))
     result.figures = {
         "p50": seen["p50"],
         "p99": seen["p99"],
-        "p99.9": seen["p99.9"],
+        "p999": seen["p99.9"],
         "cpu": _cpu_us(cpu["measuring"], cpu["measured"]),
         "log": stretch.size / max(1, seen["sent"]),
+        "log_decision": per_decision if trial.ours else None,
+        "log_reward": per_reward if trial.ours else None,
+        "rss": _megabytes(resident["measured"]),
         "late": seen["generator_late_p99"],
     }
     result.require_none(
-        missing_answers=seen["missing"],
         duplicate_answers=seen["duplicates"],
         rejected_requests=seen["rejected"],
     )
     await trial.judge(
         result,
-        answers=trial.probed + seen["sent"],
+        answers=trial.probed + warmed + seen["sent"],
         decisions=trial.probes_decided + seen["sent"],
         rewards=seen["rewards"],
     )
     await trial.stop()
     return result
+
+
+def _megabytes(size: float | None) -> float | None:
+    return None if size is None else size / 1e6
 
 
 def _cpu_us(first: tuple[float | None, int], last: tuple[float | None, int]) -> float | None:
@@ -83,6 +109,7 @@ async def _generate(trial: Trial, pace: Pace, mark: Callable[[dict[str, Any]], N
         f"--rate={pace.rate}",
         f"--seconds={pace.seconds}",
         f"--warmup={pace.warmup}",
+        f"--workload={trial.workload.text()}",
         *([] if pace.bursty is None else [f"--bursty={pace.bursty}"]),
     ]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)

@@ -23,7 +23,7 @@ import numpy as np
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from tests.benchmarks.events import decided, request, reward, split_id
+from tests.benchmarks.events import Workload, decided, split_id
 
 PATIENCE = 15.0
 """Seconds after the last request in which its decision may still come."""
@@ -61,6 +61,7 @@ class Load:
 
     def __init__(self, args: argparse.Namespace, arrivals: np.ndarray) -> None:
         self.args = args
+        self.workload = Workload.parse(args.workload)
         self.due = arrivals.tolist()
         self.count = len(self.due)
         self.read_at = np.full(self.count, np.nan)
@@ -120,7 +121,7 @@ class Load:
         while number < self.count:
             now = time.perf_counter() - self.zero
             while number < self.count and due[number] <= now:
-                key, value = request(run, number)
+                key, value = self.workload.request(run, number)
                 await self.requests_out.send(topic, key=key, value=value)
                 self.sent_at[number] = time.perf_counter() - self.zero
                 number += 1
@@ -152,7 +153,9 @@ class Load:
                         self.rejected += 1
                     elif self.args.rewards:
                         self.rewards += 1
-                        value = reward(answer["request_id"], number, record.key, answer["arm"])
+                        value = self.workload.reward(
+                            answer["request_id"], number, record.key, answer["arm"]
+                        )
                         await self.rewards_out.send(topic, key=record.key, value=value)
             if self.answered == self.count:
                 self.finished.set()
@@ -205,5 +208,8 @@ if __name__ == "__main__":
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--warmup", type=float, default=5.0, help="seconds not measured")
     parser.add_argument("--bursty", type=Path, help="CSV with arrival times in its first column")
+    parser.add_argument(
+        "--workload", default=Workload().text(), help="as events.Workload writes it"
+    )
     parser.add_argument("--rewards", action=argparse.BooleanOptionalAction, default=True)
     asyncio.run(main(parser.parse_args()))

@@ -1,7 +1,12 @@
-"""From trials to figures: medians over repeats, ratios of what ran side by side."""
+"""From trials to figures: medians over repeats, ratios of what ran side by side.
+
+``python -m tests.benchmarks.report --doc FILE build/bench.json`` shows a run again, and puts its
+tables between the markers of a document.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections import defaultdict
 from collections.abc import Sequence
@@ -10,171 +15,193 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from rich.console import Console
-from rich.table import Table
 
+from tests.benchmarks.figures import TARGETS, UNITS, Unit, meets
+from tests.benchmarks.tables import markdown, replace_marked
 from tests.benchmarks.trial import Result
 
-
-class Unit(NamedTuple):
-    """How a figure is called, measured and shown."""
-
-    title: str
-    unit: str
-    digits: int
-    higher_is_better: bool | None
-    """None: neither; it says something about the run."""
-
-
-UNITS = {
-    "p50": Unit("latency p50", "ms", 1, higher_is_better=False),
-    "p99": Unit("latency p99", "ms", 1, higher_is_better=False),
-    "p99.9": Unit("latency p99.9", "ms", 1, higher_is_better=False),
-    "cpu": Unit("CPU time", "µs", 0, higher_is_better=False),
-    "log": Unit("changelog", "B", 0, higher_is_better=None),
-    "late": Unit("generator late p99", "ms", 1, higher_is_better=None),
-    "rate": Unit("throughput", "/s", 0, higher_is_better=True),
-    "with_start": Unit("from process start", "/s", 0, higher_is_better=True),
-    "start": Unit("process start to 1st answer", "s", 1, higher_is_better=False),
-}
-TARGETS: dict[str, float] = {}
-"""By the figure's full name, the greatest ratio to the first other peer (or, where higher is
-better, the least) that is still right."""
+OURS = "thalweg"
 
 
 class Row(NamedTuple):
-    """One figure of all peers."""
+    """One figure of all programs."""
 
     phase: str
     figure: str
     values: dict[str, dict[int, float]]
-    """By peer, then by repeat."""
-    exact: bool
+    """By program, then by repeat."""
+    notes: dict[str, str]
+    """By program, why its figure is missing or means nothing."""
 
     @property
     def name(self) -> str:
         """Unique among the figures."""
         return f"{self.phase}.{self.figure}"
 
-    def of(self, peer: str) -> list[float]:
-        """The peer's values, one per repeat."""
-        return list(self.values.get(peer, {}).values())
+    @property
+    def unit(self) -> Unit:
+        """How it is measured."""
+        return UNITS[self.figure]
+
+    @property
+    def peers(self) -> list[str]:
+        """Those to compare with, also those that failed."""
+        return [peer for peer in dict.fromkeys((*self.values, *self.notes)) if peer != OURS]
+
+    def of(self, program: str) -> list[float]:
+        """The program's values, one per repeat."""
+        return list(self.values.get(program, {}).values())
 
     def ratios(self, peer: str) -> list[float]:
         """thalweg's value over the peer's, repeat by repeat."""
         theirs = self.values.get(peer, {})
         return [
             ours / theirs[repeat]
-            for repeat, ours in self.values["thalweg"].items()
+            for repeat, ours in self.values.get(OURS, {}).items()
             if theirs.get(repeat)
         ]
+
+    def entry(self, peer: str | None) -> dict[str, Any]:
+        """The figure beside one peer's, as a JSON value; ``None`` if there is nobody."""
+        ours = self.of(OURS)
+        theirs = [] if peer is None else self.of(peer)
+        ratios = [] if peer is None else self.ratios(peer)
+        ratio = median(ratios) if ratios else None
+        target = None if peer is None else TARGETS.get((self.name, peer))
+        note = self.notes.get(peer or "", "")
+        # A peer that could not keep up is behind, whatever the ratio would have been.
+        beaten = note.startswith("saturated")
+        return {
+            "name": self.name,
+            "figure": median(ours) if ours else None,
+            "unit": self.unit.unit,
+            "spread": _spread(ours),
+            "peer": peer,
+            "peer_figure": median(theirs) if theirs else None,
+            "peer_spread": _spread(theirs),
+            "ratio": ratio,
+            "ratio_spread": _spread(ratios),
+            "target": target,
+            "ok": OURS not in self.notes
+            and bool(ours)
+            and (meets(ratio, target, self.unit) or (ratio is None and beaten)),
+            "note": note or self.notes.get(OURS, ""),
+        }
+
+
+def _spread(values: Sequence[float]) -> list[float] | None:
+    return [min(values), max(values)] if values else None
 
 
 class Report:
     """All results of one run."""
 
-    def __init__(self, peers: Sequence[str]) -> None:
-        self.peers = peers
+    def __init__(self) -> None:
         self.problems: list[str] = []
+        """Of thalweg: what makes the run a failure."""
+        self.remarks: list[str] = []
+        """Of the peers: what did not go well, or was left out."""
         self.others: list[float] = []
         """Before each trial, the share of all CPUs that was in use by others."""
-        self._values: defaultdict[tuple[str, str], dict[str, dict[int, float]]] = defaultdict(dict)
-        self._inexact: set[str] = set()
+        self._values: defaultdict[str, dict[str, dict[str, dict[int, float]]]] = defaultdict(dict)
+        self._notes: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        self._more: list[dict[str, Any]] = []
 
-    def add(self, phase: str, peer: str, repeat: int, result: Result) -> None:
-        """Take in one trial; a run that was not exact is a failure, whatever its speed."""
+    def add(self, phase: str, program: str, repeat: int, result: Result) -> None:
+        """Take in one trial; one that was not exact is a failure, whatever its speed."""
         for problem in result.problems:
-            self.problems.append(f"{phase}, {peer}, repeat {repeat}: {problem}")
-            self._inexact.add(phase)
+            self._wrong(phase, program, repeat, problem)
+        if result.problems:
+            self._notes[phase][program] = "saturated" if result.saturated else "not exact"
         for figure, value in result.figures.items():
             if value is not None:
-                self._values[phase, figure].setdefault(peer, {})[repeat] = value
+                of_figure = self._values[phase].setdefault(figure, {})
+                of_figure.setdefault(program, {})[repeat] = value
 
-    def failed(self, phase: str, peer: str, repeat: int, error: Exception) -> None:
+    def failed(self, phase: str, program: str, repeat: int, error: Exception) -> None:
         """Take in a trial that came to nothing."""
-        self.problems.append(f"{phase}, {peer}, repeat {repeat}: {error}")
-        self._inexact.add(phase)
+        self._wrong(phase, program, repeat, str(error) or repr(error))
+        self._notes[phase][program] = "failed"
 
-    def rows(self) -> list[Row]:
-        """Every figure that thalweg has."""
-        return [
-            Row(phase, figure, values, phase not in self._inexact)
-            for (phase, figure), values in self._values.items()
-            if "thalweg" in values
-        ]
+    def skipped(self, phase: str, program: str, why: str) -> None:
+        """Note that a program was not asked, and why."""
+        self._notes[phase][program] = why
+
+    def left_out(self, program: str, why: str) -> None:
+        """Note that a program could not be had."""
+        self.remarks.append(f"{program} was left out: {why}")
+        self._more.append(_bare(f"peer {program}", note=f"left out: {why}", peer=program))
+
+    def more(self, entries: Sequence[dict[str, Any]]) -> None:
+        """Take in figures that another program has made."""
+        self._more.extend(entries)
+
+    def _wrong(self, phase: str, program: str, repeat: int, text: str) -> None:
+        listed = self.problems if program == OURS else self.remarks
+        listed.append(f"{phase}, {program}, repeat {repeat}: {text}")
 
     def entries(self) -> list[dict[str, Any]]:
-        """The figures as JSON values: one per figure and other peer."""
+        """The figures as JSON values: one per figure and peer."""
         found = []
-        for row in self.rows():
-            unit = UNITS[row.figure]
-            ours = row.of("thalweg")
-            for index, peer in enumerate(self.peers[1:]):
-                theirs = row.of(peer)
-                ratios = row.ratios(peer)
-                ratio = median(ratios) if ratios else None
-                target = TARGETS.get(row.name) if index == 0 else None
-                met = target is None or (
-                    ratio is not None
-                    and (ratio >= target if unit.higher_is_better else ratio <= target)
-                )
-                found.append(
-                    {
-                        "name": row.name,
-                        "figure": median(ours),
-                        "unit": unit.unit,
-                        "spread": [min(ours), max(ours)],
-                        "peer": peer,
-                        "peer_figure": median(theirs) if theirs else None,
-                        "peer_spread": [min(theirs), max(theirs)] if theirs else None,
-                        "ratio": ratio,
-                        "ratio_spread": [min(ratios), max(ratios)] if ratios else None,
-                        "target": target,
-                        "ok": row.exact and met,
-                    }
-                )
-        return found
+        for phase in dict.fromkeys((*self._values, *self._notes)):
+            notes = self._notes.get(phase, {})
+            figures = self._values.get(phase, {})
+            if not any(OURS in values for values in figures.values()):
+                found.append(_bare(phase, note=notes.get(OURS, "not measured"), ok=False))
+                continue
+            for figure, values in figures.items():
+                if OURS in values:
+                    row = Row(phase, figure, values, notes)
+                    found += [row.entry(peer) for peer in row.peers] or [row.entry(None)]
+        return found + self._more
 
     def write(self, path: Path) -> None:
         """Write the figures as JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(self.entries(), indent=2) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(self.entries(), indent=1) + "\n", encoding="utf-8")
 
-    def show(self, console: Console) -> None:
-        """Print the table, then all that was wrong."""
-        table = Table(title="medians over the repeats (least-greatest)", title_justify="left")
-        table.add_column("figure")
-        for peer in self.peers[1:]:
-            table.add_column(f"thalweg / {peer}", justify="right", style="bold")
-        for peer in self.peers:
-            table.add_column(peer, justify="right")
-        before = ""
-        for row in self.rows():
-            unit = UNITS[row.figure]
-            if before != row.phase:
-                before = row.phase
-                table.add_section()
-                table.add_row(f"[bold]{row.phase}[/]{'' if row.exact else ' [red]NOT EXACT'}")
-            mark = {True: " ↑", False: " ↓", None: ""}[unit.higher_is_better]
-            title = f"  {unit.title}, {unit.unit}{mark}"
-            ratios = [_spread(row.ratios(peer), 2) for peer in self.peers[1:]]
-            values = [_spread(row.of(peer), unit.digits) for peer in self.peers]
-            table.add_row(title, *ratios, *values)
-        console.print(table)
+    def tell(self, console: Console) -> None:
+        """Print what is to be known beside the figures."""
         if self.others:
             console.print(
                 f"Before the trials, others used {median(self.others):.0%} of the CPUs (at most "
                 f"{max(self.others):.0%}); the more, the less the absolute figures say."
             )
+        for remark in self.remarks:
+            console.print(f"PEER {remark}", style="yellow", markup=False)
         for problem in self.problems:
             console.print(f"FAILED {problem}", style="red", markup=False)
-        if not self.problems:
-            console.print("Every request of every run got exactly one decision.")
+        if self.others and not self.problems:
+            console.print("Every request to thalweg got exactly one decision, in every run.")
 
 
-def _spread(values: Sequence[float], digits: int) -> str:
-    if not values:
-        return "-"
-    text = f"{median(values):,.{digits}f}"
-    if len(values) > 1:
-        text += f" ({min(values):,.{digits}f}-{max(values):,.{digits}f})"
-    return text
+def _bare(name: str, *, note: str, ok: bool = True, peer: str | None = None) -> dict[str, Any]:
+    """An entry without a figure."""
+    empty: dict[str, Any] = dict.fromkeys(
+        ("spread", "peer_figure", "peer_spread", "ratio", "ratio_spread", "target")
+    )
+    return {"name": name, "figure": None, "unit": "", "peer": peer, **empty, "ok": ok, "note": note}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Show a finished run, and put it into a document."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.report", description=__doc__)
+    parser.add_argument("json", type=Path, help="what `make bench` wrote")
+    parser.add_argument("--doc", type=Path, help="a document with the markers of `figures`")
+    parser.add_argument("--plots", type=Path, help="a folder for the plots")
+    args = parser.parse_args(argv)
+    entries = json.loads(args.json.read_text(encoding="utf-8"))
+    text = markdown(entries)
+    print(text)
+    if args.plots:
+        from tests.benchmarks.plots import draw
+
+        for path in draw(entries, args.plots):
+            print(path)
+    if args.doc:
+        document = args.doc.read_text(encoding="utf-8")
+        args.doc.write_text(replace_marked(document, "figures", text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

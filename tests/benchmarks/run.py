@@ -2,7 +2,8 @@
 
 Programs take turns (A B, then B A, …), each trial with fresh topics of its own; ratios are taken
 between neighbours in time, so that a noisy machine disturbs both alike. Figures are medians over
-the repeats. A run in which a request did not get exactly one decision is a failure, and shown.
+the repeats. A run in which a request did not get exactly one decision is a failure, and shown; a
+peer that fails or cannot keep up is shown as such. docs/performance.md tells more.
 
 The phases ``algorithms`` and ``search`` are programs of their own and come first:
 tests.benchmarks.algorithms.run and tests.benchmarks.search.
@@ -17,133 +18,26 @@ import importlib.util
 import logging
 import os
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from streams.local_kafka import LocalKafka
-from tests.benchmarks.drain import drain
-from tests.benchmarks.events import ALGORITHMS
-from tests.benchmarks.latency import Pace, latency
-from tests.benchmarks.peers import Command, Sizes, floor, thalweg
-from tests.benchmarks.process import busy_share
+from tests.benchmarks import alone, scaling
+from tests.benchmarks.bench import PHASES, Bench, Plan, say
+from tests.benchmarks.events import ALGORITHMS, FIXED_DIM, KEYS, Workload
+from tests.benchmarks.peers import NAMES
 from tests.benchmarks.report import Report
-from tests.benchmarks.trial import Result, Trial
+from tests.benchmarks.tables import show
 
-PARTITIONS = 8
-QUIET_SHARE = 0.15
-"""Of all CPUs: an idle broker, and little else."""
-PHASES = ("algorithms", "search", "latency", "drain")
-progress = Console(stderr=True, highlight=False)
-
-
-def say(text: str) -> None:
-    """One progress line."""
-    progress.print(f"{time.strftime('%H:%M:%S')} {text}", markup=False)
-
-
-class Bench:
-    """One run of everything that was asked for."""
-
-    def __init__(self, args: argparse.Namespace, brokers: str, work: Path) -> None:
-        self.args = args
-        self.brokers = brokers
-        self.work = work
-        every: dict[str, Command] = {"thalweg": thalweg(args.worker), "floor": floor}
-        self.peers = {name: every[name] for name in ("thalweg", *args.peers)}
-        self.report = Report(tuple(self.peers))
-        self.sizes: dict[str, Sizes] = {}
-        """By phase, what thalweg wrote the last time: the others write as much."""
-
-    async def run(self) -> Report:
-        """All phases, repeat by repeat."""
-        for name in self.peers:
-            await self.trial(name, "first start", 0, self.start_once)
-        for repeat in range(1, self.args.repeats + 1):
-            names = list(self.peers)
-            if repeat % 2 == 0:
-                names.reverse()
-            for rate in self.args.rates if "latency" in self.args.phases else ():
-                for name in names:
-                    await self.latency(name, rate, repeat)
-            for name in names if "drain" in self.args.phases else ():
-                await self.drain(name, repeat)
-        return self.report
-
-    async def start_once(self, trial: Trial) -> dict[str, Result]:
-        """Start and stop, so that no later start compiles Python or fills the disk cache."""
-        trial.start(Sizes())
-        await trial.configure(self.args.algorithm)
-        await trial.until_ready()
-        await trial.stop()
-        return {}
-
-    def sizes_of(self, phase: str) -> Sizes:
-        """What to write in a phase."""
-        return self.sizes.get(phase, Sizes())
-
-    async def latency(self, name: str, rate: int, repeat: int) -> None:
-        """One trial at one rate."""
-        phase = f"{rate:,} requests/s"
-        pace = Pace(rate, self.args.seconds, self.args.warmup, self.args.bursty)
-
-        async def measure(trial: Trial) -> dict[str, Result]:
-            return {phase: await latency(trial, self.args.algorithm, self.sizes_of(phase), pace)}
-
-        await self.trial(name, phase, repeat, measure)
-
-    async def drain(self, name: str, repeat: int) -> None:
-        """One trial of both kinds of backlog."""
-        alone, mixed = "backlog of requests", "backlog of requests and rewards"
-
-        async def measure(trial: Trial) -> dict[str, Result]:
-            sizes = {"drain": self.sizes_of(alone), "mixed": self.sizes_of(mixed)}
-            found = await drain(trial, self.args.algorithm, sizes, self.args.backlog)
-            return dict(zip((alone, mixed), found, strict=True))
-
-        await self.trial(name, alone, repeat, measure)
-
-    async def trial(
-        self,
-        name: str,
-        phase: str,
-        repeat: int,
-        measure: Callable[[Trial], Awaitable[dict[str, Result]]],
-    ) -> None:
-        """Run one trial, whatever comes of it."""
-        self.report.others.append(await self.quiet())
-        trial = Trial(name, self.peers[name], self.brokers, self.work, PARTITIONS)
-        try:
-            async with trial:
-                results = await measure(trial)
-        except Exception as error:  # noqa: BLE001 - one failed trial must not hide the others
-            self.report.failed(phase, name, repeat, error)
-            say(f"{phase}: {name}: FAILED {error!r}")
-            return
-        for part, result in results.items():
-            self.report.add(part, name, repeat, result)
-            if name == "thalweg":
-                self.sizes[part] = result.sizes
-            figures = ", ".join(
-                f"{figure} {value:,.1f}"
-                for figure, value in result.figures.items()
-                if value is not None
-            )
-            wrong = "".join(f"; WRONG: {problem}" for problem in result.problems)
-            say(f"[{repeat}/{self.args.repeats}] {part}: {name}: {figures}{wrong}")
-
-    async def quiet(self) -> float:
-        """Wait for a quiet machine, as long as allowed; the share of it that others still use."""
-        deadline = time.monotonic() + self.args.patience
-        while True:
-            share = await asyncio.to_thread(busy_share) or 0.0
-            if share <= QUIET_SHARE or time.monotonic() >= deadline:
-                return share
+QUICK_PHASES = ("algorithms", "latency", "drain")
+OFFLINE = ("algorithms", "search")
 
 
 @contextlib.contextmanager
@@ -157,82 +51,129 @@ def kafka(brokers: str | None) -> Iterator[str]:
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
-    """The command line, with what --quick stands for filled in."""
+    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.run", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the time, more noise")
+    parser.add_argument("--quick", action="store_true", help="within five minutes, more noise")
     parser.add_argument("--brokers", help="instead of a local Kafka that is started")
     parser.add_argument("--json", type=Path, default=Path("build/bench.json"))
-    parser.add_argument("--algorithm", choices=ALGORITHMS, default="thompson_gaussian")
+    parser.add_argument("--plots", type=Path, help="a folder for plots, as PNG and SVG")
+    parser.add_argument("--phases", nargs="+", choices=(*OFFLINE, *PHASES))
+    parser.add_argument("--peers", nargs="*", choices=NAMES, default=list(NAMES))
     parser.add_argument("--repeats", type=int, help="default 3, quick 1")
-    parser.add_argument("--rates", type=int, nargs="+", default=[200, 1_000, 3_000])
-    parser.add_argument("--seconds", type=float, help="measured per rate; default 30, quick 8")
-    parser.add_argument("--warmup", type=float, help="seconds not measured; default 8, quick 4")
+    parser.add_argument("--rates", type=int, nargs="+", help="default 200 1000 3000 10000")
+    parser.add_argument("--seconds", type=float, help="measured per rate; default 30, quick 5")
+    parser.add_argument("--warmup", type=float, help="seconds not measured; default 8, quick 3")
     parser.add_argument("--backlog", type=int, help="requests; default 200000, quick 40000")
-    parser.add_argument("--bursty", type=Path, help="CSV with arrival times in its first column")
+    parser.add_argument(
+        "--bursty", type=Path, help="CSV with arrival times: each rate also with its bursts"
+    )
+    parser.add_argument("--variants", nargs="+", choices=scaling.NAMES, help="of scaling")
+    parser.add_argument("--algorithm", choices=ALGORITHMS, default="linucb")
+    parser.add_argument("--routes", type=int, default=100)
+    parser.add_argument("--arms", type=int, default=5)
+    parser.add_argument("--dim", type=int, default=FIXED_DIM, help="of contexts")
+    parser.add_argument("--keys", choices=KEYS, default="uniform")
+    parser.add_argument("--drift", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument(
         "--patience",
         type=float,
-        default=10.0,
-        help="seconds to wait, before each trial, for other programs to leave the CPUs alone",
+        help="seconds to wait, before each trial, for other programs to leave the CPUs alone; "
+        "default 10, quick 2",
     )
-    parser.add_argument("--phases", nargs="+", choices=PHASES, default=list(PHASES))
-    parser.add_argument("--peers", nargs="*", choices=["floor"], default=["floor"])
+    parser.add_argument(
+        "--minutes", type=float, help="after which trials are skipped; default none, quick 3.5"
+    )
     parser.add_argument("--worker", help="the command to run instead of thalweg, e.g. a profiler's")
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+def plan(args: argparse.Namespace) -> Plan:
+    """What to do, with what --quick stands for filled in."""
     quick = args.quick
-    args.repeats = args.repeats or (1 if quick else 3)
-    args.seconds = args.seconds or (8.0 if quick else 30.0)
-    args.warmup = args.warmup or (4.0 if quick else 8.0)
-    args.backlog = args.backlog or (40_000 if quick else 200_000)
-    return args
+    wanted = args.phases or (QUICK_PHASES if quick else (*OFFLINE, *PHASES))
+    return Plan(
+        phases=tuple(wanted),
+        peers=tuple(args.peers),
+        repeats=args.repeats or (1 if quick else 3),
+        rates=tuple(args.rates or ((1_000,) if quick else (200, 1_000, 3_000, 10_000))),
+        seconds=args.seconds or (5.0 if quick else 30.0),
+        warmup=args.warmup or (3.0 if quick else 8.0),
+        backlog=args.backlog or (40_000 if quick else 200_000),
+        bursty=args.bursty,
+        variants=tuple(args.variants or (scaling.QUICK if quick else scaling.NAMES)),
+        workload=Workload(args.algorithm, args.routes, args.arms, args.dim, args.keys, args.drift),
+        partitions=args.partitions,
+        patience=args.patience or (2.0 if quick else 10.0),
+        worker=args.worker,
+        quick=quick,
+        minutes=args.minutes or (3.5 if quick else None),
+    )
 
 
-def program(module: str, *options: str) -> bool:
-    """Run a benchmark that is a program of its own; whether it went well."""
-    command = [sys.executable, "-m", f"tests.benchmarks.{module}", *options]
-    return subprocess.run(command, check=False).returncode == 0
-
-
-def beside_kafka(args: argparse.Namespace) -> bool:
+def beside_kafka(todo: Plan, report: Report, *, quick: bool) -> bool:
     """Run the phases that need no broker; whether they went well."""
     well = True
-    if "algorithms" in args.phases:
-        say("algorithms: regret, speed and a budget, beside other libraries")
-        well = program("algorithms.run", *(["--quick"] if args.quick else []))
-    if "search" in args.phases:
+    if "algorithms" in todo.phases:
+        say("algorithms: alone, beside other libraries")
+        well, entries = alone.algorithms(Path("build/algorithms"), quick=quick)
+        report.more(entries)
+        if not quick and alone.detectors() is False:
+            well = False
+    if "search" in todo.phases:
         if importlib.util.find_spec("skopt") is None:
             say("search: scikit-optimize is not installed, so there is nothing to compare with")
         else:
             say("search: parameters, beside scikit-optimize")
-            well = program("search", "--seeds", "3" if args.quick else "20") and well
+            well = alone.program("search", "--seeds", "3" if quick else "20") and well
     return well
 
 
+async def until_told(work: Coroutine[Any, Any, None]) -> None:
+    """Run; on SIGTERM, end the programs under test and remove their topics first."""
+    task = asyncio.current_task()
+    assert task is not None, "it runs in a task"
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    await work
+
+
 def main() -> None:
-    """Run, show, write; the exit code is 1 if any run failed or was not exact."""
+    """Run, show, write; the exit code is 1 if a run of thalweg failed or was not exact."""
     args = parse()
-    well = beside_kafka(args)
-    if not {"latency", "drain"} & set(args.phases):
-        sys.exit(0 if well else 1)
-    logging.basicConfig(level=logging.CRITICAL)
+    todo = plan(args)
+    report = Report()
+    well = beside_kafka(todo, report, quick=args.quick)
     work = Path(tempfile.mkdtemp(prefix="thalweg-bench-"))
-    say(
-        f"{args.algorithm}, {args.repeats} repeats, {os.cpu_count()} CPUs shared by the broker, "
-        "the generator and the program under test"
-    )
-    with kafka(args.brokers) as brokers:
-        report = asyncio.run(Bench(args, brokers, work).run())
-    screen = Console()
-    report.show(screen if screen.is_terminal else Console(width=110))
+    if set(PHASES) & set(todo.phases):
+        logging.basicConfig(level=logging.CRITICAL)
+        say(
+            f"{todo.workload.text()}, {todo.repeats} repeats, {os.cpu_count()} CPUs shared by the "
+            "broker, the generator and the program under test"
+        )
+        with kafka(args.brokers) as brokers:
+            asyncio.run(until_told(Bench(todo, brokers, work, report).run()))
     report.write(args.json)
+    entries = report.entries()
+    screen = Console()
+    console = screen if screen.is_terminal else Console(width=180)
+    show(entries, console)
+    report.tell(console)
     say(f"figures in {args.json}")
-    if report.problems:
+    if args.plots:
+        from tests.benchmarks.plots import draw
+
+        for path in draw(entries, args.plots):
+            say(f"plot in {path}")
+    if report.problems or report.remarks:
         say(f"logs in {work}")
-        sys.exit(1)
-    shutil.rmtree(work, ignore_errors=True)
-    if not well:
-        sys.exit(1)
+    else:
+        shutil.rmtree(work, ignore_errors=True)
+    sys.exit(1 if report.problems or not well else 0)
 
 
 if __name__ == "__main__":
-    main()
+    started = time.monotonic()
+    try:
+        main()
+    finally:
+        say(f"{time.monotonic() - started:.0f} s in all")
