@@ -9,11 +9,14 @@ from streams.commands.evaluate import evaluate
 from streams.commands.explain import explain
 from streams.commands.kafka import kafka
 from streams.commands.models import models
+from streams.commands.notify import notify
 from streams.commands.policy import policy
 from streams.commands.replay import replay
 from streams.commands.sample_size import sample_size
 from streams.commands.simulate import simulate
+from streams.commands.topics import topics
 from streams.commands.warm_start import warm_start
+from streams.commands.watch import watch
 from streams.commands.worker import worker
 
 
@@ -25,6 +28,7 @@ def main() -> None:
 
 main.add_command(worker)
 main.add_command(kafka)
+main.add_command(topics)
 main.add_command(demo)
 main.add_command(models)
 main.add_command(policy)
@@ -34,6 +38,8 @@ main.add_command(evaluate)
 main.add_command(simulate)
 main.add_command(replay)
 main.add_command(explain)
+main.add_command(watch)
+main.add_command(notify)
 
 if __name__ == "__main__":
     main()

@@ -66,6 +66,8 @@ def read_json(path: Path) -> bytes:
         data = path.read_bytes()
     except OSError as error:
         raise DocumentError(f"{path}: cannot be read ({error.strerror})") from error
+    if not data.strip():
+        raise DocumentError(f"{path}: the file is empty")
     if len(data) > MAX_BYTES:
         raise DocumentError(f"{path}: {len(data)} bytes, at most {MAX_BYTES} are read")
     return data if path.suffix == ".json" else json_of_yaml(data, str(path))

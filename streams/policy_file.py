@@ -18,7 +18,7 @@ from streams.documents import DocumentError, read_json
 
 
 class PolicyFileError(Exception):
-    """A file whose policy workers would refuse; the message names the file and all problems."""
+    """A file whose policy workers would refuse; the message has a line for each problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def compile_file(
     except DocumentError as error:
         raise PolicyFileError(str(error)) from error
     except InvalidMessage as error:
-        raise PolicyFileError(f"{path}: {error}") from error
+        raise PolicyFileError("\n".join(f"{path}: {one}" for one in error.problems)) from error
 
 
 def notes(policy: Policy, registry: Registry, day: date) -> Iterator[str]:
@@ -58,9 +58,11 @@ def notes(policy: Policy, registry: Registry, day: date) -> Iterator[str]:
         model = registry.find(arm.model)
         if model is None:
             if arm.price is None:
+                near = registry.nearest(arm.model)
+                hint = f" (did you mean {near!r}?)" if near else ""
                 yield (
                     f"arm {arm.id!r} has no price: its model {arm.model!r} is not in the "
-                    "registry; until costs are observed, it counts as unknown"
+                    f"registry{hint}; until costs are observed, its cost counts as unknown"
                 )
             continue
         status = status_at(model.availability, day)

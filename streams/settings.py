@@ -61,6 +61,8 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 6066
     web: bool = True
+    metrics_routes: int = 50
+    """Routes with metrics of their own: the busiest; all others are counted together."""
     session_timeout: float = 6.0
     fetch_wait: float = 0.01
     """How long a broker may wait for data; a fetch in flight delays the next one by that much."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any, Final, NamedTuple
 
@@ -10,10 +11,12 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from streams.settings import TOMBSTONES_MS, Settings
+from streams.topic_ids import topic_ids
 
 log = logging.getLogger(__name__)
 
 _HOUR_MS: Final = 3_600_000
+_LOOK_UPS: Final = 60
 _LOG_TIME: Final = {"message.timestamp.type": "LogAppendTime"}
 
 
@@ -83,6 +86,36 @@ async def ensure_topics(settings: Settings) -> Installation:
         return Installation(partitions, str(cluster["cluster_id"]))
     finally:
         await admin.close()
+
+
+async def input_ids(settings: Settings) -> dict[str, str]:
+    """The id of each input topic that there is now. Raises KafkaError."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.brokers, client_id=settings.name)
+    try:
+        await admin.start()
+        return await topic_ids(admin, settings.topics.inputs)
+    finally:
+        await admin.close()
+
+
+async def input_sources(settings: Settings) -> tuple[tuple[str, str], ...]:
+    """Name and id of each input topic, as they are now.
+
+    Raises TopicError where one is missing, or where no broker has told for a minute.
+    """
+    for attempt in range(_LOOK_UPS):
+        if attempt:
+            await asyncio.sleep(1.0)
+        try:
+            ids = await input_ids(settings)
+        except KafkaError as error:
+            log.warning("the input topics cannot be looked up: %s", type(error).__name__)
+            continue
+        missing = [name for name in settings.topics.inputs if name not in ids]
+        if missing:
+            raise TopicError(f"deleted while workers read them: {', '.join(missing)}")
+        return tuple((name, ids[name]) for name in settings.topics.inputs)
+    raise TopicError(f"no broker of {settings.brokers} tells which the input topics are")
 
 
 async def _partition_counts(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, int]:

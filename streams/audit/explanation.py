@@ -33,6 +33,9 @@ _SOURCES: Final = {
     "algorithm": "by the algorithm",
     "forced_exploration": "by forced exploration, evenly among the arms that are owed a pull",
     "search": "by the search, among the parameter sets in play",
+    "session": "by the session, which keeps its arm",
+    "fallback": "by the guardrails: their fallback stands in, as they set aside every arm that the "
+    "request could get",
 }
 
 
@@ -47,7 +50,7 @@ def show(console: Console, found: Explained) -> None:
             f"{answer.request_id} of {answer.route}: {answer.arm} ({answer.model}), with "
             f"probability {answer.propensity:.6g}"
         )
-    at = datetime.fromtimestamp(answer.timestamp / 1_000, UTC).isoformat(timespec="milliseconds")
+    at = _time(answer.timestamp)
     paragraph(
         console, Text(f"Partition {found.partition}, state version {answer.state_version}, {at}.")
     )
@@ -60,6 +63,8 @@ def show(console: Console, found: Explained) -> None:
     if why.features is not None:
         _show_features(console, why.features)
     _show_arms(console, why)
+    _show_budget(console, why)
+    _show_trial(console, why)
     _show_draw(console, why)
     _show_rewards(console, found.rewards)
 
@@ -89,11 +94,29 @@ def _show_policy(console: Console, why: Explanation) -> None:
         paragraph(console, Text(f"Forgetting: {_settings(why.forgetting)}."))
     paragraph(console, Text(f"Segment: {why.segment or 'the only one'}."))
     paragraph(console, Text(f"Decided {_SOURCES[why.source]}."))
+    if why.guardrails is not None:
+        paragraph(console, Text(f"Guardrails: {_listed(why.guardrails)}."))
+    if why.session is not None:
+        one = why.session
+        paragraph(
+            console,
+            Text(
+                f"Session {one.value!r} ({one.by}) has been on {why.arm} since state version "
+                f"{one.since}; its last request before this one came at {_time(one.last_ms)}."
+            ),
+        )
+
+
+def _time(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1_000, UTC).isoformat(timespec="milliseconds")
+
+
+def _listed(fields: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {_compact(value)}" for name, value in fields.items())
 
 
 def _settings(fields: dict[str, Any]) -> str:
-    rest = {name: value for name, value in fields.items() if name != "name"}
-    shown = ", ".join(f"{name} {_compact(value)}" for name, value in rest.items())
+    shown = _listed({name: value for name, value in fields.items() if name != "name"})
     return f"{fields['name']}{f' ({shown})' if shown else ''}"
 
 
@@ -124,18 +147,20 @@ def _show_arms(console: Console, why: Explanation) -> None:
         return
     _heading(console, "Arms, as they were just before:")
     scored = any(one.score is not None for one in why.arms)
+    priced = why.budget is not None
     columns = ["arm", "rewards", "mean", "95 % interval", *(["score"] if scored else [])]
+    columns += ["USD, expected"] if priced else []
     table = make_table(*columns, "probability", text=1)
     for arm in why.arms:
-        score = [] if not scored else ["-" if arm.score is None else f"{arm.score:.4f}"]
-        table.add_row(
+        row = [
             arm.arm,
             f"{arm.belief.rewards:,.6g}",
             f"{arm.belief.mean:.4f}",
             _interval(arm.belief),
-            *score,
-            f"{arm.probability:.6g}" if arm.barred is None else "barred",
-        )
+        ]
+        row += ["-" if arm.score is None else f"{arm.score:.4f}"] if scored else []
+        row += ["-" if arm.cost_usd is None else f"{arm.cost_usd:.6g}"] if priced else []
+        table.add_row(*row, f"{arm.probability:.6g}" if arm.barred is None else "barred")
     print_table(console, table)
     if scored:
         paragraph(console, Text(f"Score: the {why.score}."))
@@ -143,7 +168,19 @@ def _show_arms(console: Console, why: Explanation) -> None:
         if arm.barred is not None:
             paragraph(console, Text(f"{arm.arm}: {arm.barred}"), bullet=True)
         elif arm.guardrail is not None:
-            paragraph(console, Text(f"{arm.arm}: only probed; {arm.guardrail}"), bullet=True)
+            standing = "only probed"
+            if why.guardrails is not None and arm.arm == why.guardrails.get("fallback"):
+                standing = "the fallback" if why.source == "fallback" else standing
+            paragraph(console, Text(f"{arm.arm}: {standing}; {arm.guardrail}"), bullet=True)
+    floor = 0.0 if why.guardrails is None else why.guardrails.get("min_share", 0.0)
+    if floor and why.source == "algorithm":
+        paragraph(
+            console,
+            Text(
+                f"The probabilities have the floor mixed in: {floor:g} (min_share) of every arm "
+                "that may be chosen, the rest by the algorithm."
+            ),
+        )
 
 
 def _interval(belief: Belief) -> str:
@@ -152,7 +189,68 @@ def _interval(belief: Belief) -> str:
     return f"{belief.low:.4f} to {belief.high:.4f}"
 
 
+def _show_budget(console: Console, why: Explanation) -> None:
+    budget = why.budget
+    if budget is None:
+        return
+    _heading(console, "Budget, as it was just before:")
+    kept = "a debt of" if budget.debt >= 0 else "savings of"
+    paragraph(
+        console,
+        Text(
+            f"A request may cost {budget.worth_usd:.6g} USD on average. {budget.requests:,} "
+            f"requests have cost {budget.spent_usd:.6g} USD: {kept} {abs(budget.debt):.4g} "
+            f"requests' worth; one arm may lead to a debt of {budget.burst:g}."
+        ),
+    )
+    paragraph(
+        console,
+        Text(
+            f"Price of money: {budget.price:.6g} reward per USD. What an arm is expected to cost, "
+            "times the price, was taken off what it is thought to earn:"
+        ),
+    )
+    for arm in why.arms:
+        if arm.cost_usd is not None:
+            paragraph(console, Text(f"{arm.arm}: {arm.cost_usd * budget.price:.6g}"), bullet=True)
+
+
+def _show_trial(console: Console, why: Explanation) -> None:
+    trial = why.trial
+    if trial is None:
+        return
+    _heading(console, f"{trial.kind.capitalize()} {trial.name}: variant {trial.variant}")
+    paragraph(
+        console,
+        Text(
+            f"{trial.unit!r} draws {trial.draw:.6g}: a hash of route, {trial.kind} and unit, which "
+            "says whose share it is. The variants and what each would do with this request:"
+        ),
+    )
+    arms = list(trial.mix)
+    table = make_table("variant", "share", *arms, text=1)
+    for one in trial.variants:
+        name = f"→ {one.variant}" if one.variant == trial.variant else f"  {one.variant}"
+        row = [f"{one.shares.get(arm, 0.0):.6g}" if one.shares else "-" for arm in arms]
+        table.add_row(name, f"{one.share:.6g}", *row)
+    table.add_row("  all", "", *(f"{trial.mix[arm]:.6g}" for arm in arms))
+    print_table(console, table)
+    for one in trial.variants:
+        if one.refused is not None:
+            paragraph(console, Text(f"{one.variant}: {one.refused}"), bullet=True)
+    if why.session is None:
+        paragraph(
+            console,
+            Text(
+                f"So {why.arm} had probability {why.propensity:.6g} before it was known which "
+                "variant is met. Within the variant it was drawn as follows."
+            ),
+        )
+
+
 def _show_draw(console: Console, why: Explanation) -> None:
+    if why.session is not None:
+        return
     _heading(console, f"Draw: {why.draw:.16f}, a hash of route, request id and policy version")
     table = make_table("", "arm", "from", "below", text=2)
     for share in (share for share in why.shares if share.probability):
@@ -170,6 +268,8 @@ def _show_rewards(console: Console, rewards: list[RewardEvent]) -> None:
         outcome = ", ".join(f"{name} {_compact(value)}" for name, value in event.outcome.items())
         text = f"state version {event.state_version}: {outcome or 'nothing measured'}"
         paragraph(console, Text(f"{text}; {_VERDICTS[event.verdict]}"), bullet=True)
+        if event.ignored:
+            paragraph(console, Text(f"unknown fields, ignored: {event.ignored}"), bullet=True)
         if event.reward is not None:
             paragraph(console, Text(f"reward {event.reward:.6g} for {event.arm}"), bullet=True)
         if event.after is not None:
@@ -180,7 +280,8 @@ def _show_rewards(console: Console, rewards: list[RewardEvent]) -> None:
 
 def _known(belief: Belief) -> str:
     interval = "" if belief.low is None else f" ({_interval(belief)})"
-    return f"mean {belief.mean:.4f}{interval} from {belief.rewards:,.6g} rewards"
+    many = "" if belief.rewards == 1.0 else "s"
+    return f"mean {belief.mean:.4f}{interval} from {belief.rewards:,.6g} reward{many}"
 
 
 def as_json(found: Explained) -> bytes:

@@ -8,6 +8,8 @@ from types import FrameType
 
 import click
 
+from streams.settings import DEFAULT_BROKERS
+
 
 @click.command()
 @click.option(
@@ -33,10 +35,26 @@ import click
     help="Write the report to this file, too.",
 )  # fmt: skip
 @click.option(
+    "--proxy-only", is_flag=True,
+    help="Play only the proxy, round after round until Ctrl-C, for workers that --brokers and "
+    "--topic-prefix lead to. Nothing is started, created or deleted.",
+)  # fmt: skip
+@click.option(
+    "--topic-prefix", default="llm.", show_default=True,
+    help="Stands before the topics of --proxy-only.",
+)  # fmt: skip
+@click.option(
     "--keep", is_flag=True, help="Leave Kafka and the worker running at the end, until Ctrl-C."
 )
 def demo(
-    requests: int, rate: float, seed: int, brokers: str | None, json_file: Path | None, keep: bool
+    requests: int,
+    rate: float,
+    seed: int,
+    brokers: str | None,
+    json_file: Path | None,
+    proxy_only: bool,
+    topic_prefix: str,
+    keep: bool,
 ) -> None:
     """See it work: route 18,000 recorded prompts between three models, one of which gets worse.
 
@@ -46,13 +64,17 @@ def demo(
     """
     from streams.console import make_console
     from streams.demo.errors import DemoError
+    from streams.demo.rounds import run_rounds
     from streams.demo.run import Options, run
 
     # A service manager's SIGTERM means what Ctrl-C means.
     before = signal.signal(signal.SIGTERM, _interrupt)
     options = Options(requests, rate, seed, brokers or None, json_file, keep)
     try:
-        run(options, make_console())
+        if proxy_only:
+            run_rounds(brokers or DEFAULT_BROKERS, topic_prefix, requests=requests, rate=rate)
+        else:
+            run(options, make_console())
     except DemoError as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:

@@ -110,7 +110,7 @@ def evaluate(
     except CandidateError as error:
         raise click.ClickException(f"{policy_file}: {error}") from error
     except EvaluationError as error:
-        raise click.ClickException(f"{error}{_reasons(log)}") from error
+        raise click.ClickException(f"{error}{_reasons(log, policy.route)}") from error
     told = findings(policy, log, found, level, interval)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(told), indent=2))
@@ -139,7 +139,10 @@ def _read_topics(log: DecisionLog, route: str, brokers: str, prefix: str) -> Non
         log.read(asyncio.run(read_topics(brokers, Topics.prefixed(prefix), route, tick)))
 
 
-def _reasons(log: DecisionLog) -> str:
+def _reasons(log: DecisionLog, route: str) -> str:
+    """Why rows could not be used, a line for each reason."""
+    if not log.rows:
+        return f": it has nothing of route {route!r}"
     lines = [
         f"\n  {reason}: {count:,}, e.g. {log.skipped.examples[reason]}"
         for reason, count in sorted(log.skipped.counts.items())

@@ -40,7 +40,8 @@ def explain(
 
     Replays the inputs of its partition up to it and looks at the state that it was made from: the
     policy, the context as a vector, what was thought of each arm and which could not be chosen,
-    the distribution and the draw; then goes on to its reward, and what was learned from that.
+    budget, session and experiment, the distribution and the draw; then goes on to its reward, and
+    what was learned from that.
 
     Exit code: 0, or 2 where the answer is not there, or the topics no longer hold what it was made
     from.

@@ -101,16 +101,23 @@ def default() -> None:
               help="That many tokens of prompt and answer fit.")  # fmt: skip
 @_needs_options
 def list_models(context: int, files: tuple[Path, ...], *, as_json: bool, **given: Any) -> None:
-    """List models that fulfil all conditions, with prices per million tokens."""
+    """List models that fulfil all conditions, with prices per million tokens.
+
+    Exit code: 0, or 1 where there is none.
+    """
     from streams.models import tables
 
-    found = registry_of(files).meeting(_needs(given, input_tokens=context))
+    registry = registry_of(files)
+    _check_providers(given["providers"], registry)
+    found = registry.meeting(_needs(given, input_tokens=context))
     day = given["day"].date() if given["day"] else today()
     if as_json:
         click.echo(_json([{**_fields(model), "status": status_at(model.availability, day)}
                           for model in found]))  # fmt: skip
-        return
-    tables.show_models(found, day)
+    else:
+        tables.show_models(found, day)
+    if not found:
+        raise SystemExit(1)
 
 
 @models.command()
@@ -174,22 +181,26 @@ def cost(
 ) -> None:
     """Predict what one request costs with each model, the cheapest first.
 
-    A model whose known limits the request does not fit is left out.
+    A model whose known limits the request does not fit is left out. Exit code: 0, or 1 where none
+    is left.
     """
     from streams.models import tables
 
     usage = _usage(input_tokens, output_tokens, cached_tokens)
-    needs = _needs(given)
+    registry = registry_of(files)
+    _check_providers(given["providers"], registry)
     costs = [
         (model, predicted_cost_usd(model.price, usage))
-        for model in registry_of(files).meeting(needs)
+        for model in registry.meeting(_needs(given))
         if not _too_long(model, usage)
     ]
     costs.sort(key=lambda pair: (pair[1], pair[0].id))
     if as_json:
         click.echo(_json([{"model": model.id, "cost_usd": usd} for model, usd in costs]))
-        return
-    tables.show_costs(costs, usage)
+    else:
+        tables.show_costs(costs, usage)
+    if not costs:
+        raise SystemExit(1)
 
 
 @models.command()
@@ -246,6 +257,7 @@ def pareto(
 
     usage = _usage(input_tokens, output_tokens, cached_tokens)
     registry = registry_of(files)
+    _check_providers(given["providers"], registry)
     candidates = [model for model in registry.meeting(_needs(given)) if not _too_long(model, usage)]
     try:
         result = comparison.compare(
@@ -262,6 +274,17 @@ def pareto(
         click.echo(_json(comparison.as_json(result)))
         return
     tables.show_comparison(result)
+
+
+def _check_providers(asked: tuple[str, ...], registry: Registry) -> None:
+    """Raise UsageError for a provider of which the registry has no model."""
+    known = sorted({model.provider for model in registry})
+    for name in asked:
+        if name not in known:
+            raise click.BadParameter(
+                f"no model is of provider {name!r}; known are {', '.join(known)}",
+                param_hint="--provider",
+            )
 
 
 def _too_long(model: ModelEntry, usage: Usage) -> bool:

@@ -14,7 +14,7 @@ from typing import IO, NoReturn
 import click
 import faust
 
-from streams.logs import quiet_libraries
+from streams.logs import quiet_libraries, told_once
 from streams.settings import DEFAULT_BROKERS, Settings, Topics
 from streams.topics import Installation, TopicError, ensure_topics
 
@@ -69,6 +69,13 @@ log = logging.getLogger(__name__)
 )
 @click.option("--without-web", is_flag=True, help="Serve no metrics.")
 @click.option(
+    "--metrics-routes",
+    default=50,
+    show_default=True,
+    type=click.IntRange(0, 1_000),
+    help="Busiest routes with metrics of their own; all others are counted together.",
+)
+@click.option(
     "--log-level",
     default="info",
     show_default=True,
@@ -85,6 +92,7 @@ def worker(
     host: str,
     port: int,
     without_web: bool,
+    metrics_routes: int,
     log_level: str,
 ) -> None:
     """Run a worker: it decides, learns and alerts for its share of the partitions."""
@@ -100,12 +108,14 @@ def worker(
         host=host,
         port=port,
         web=not without_web,
+        metrics_routes=metrics_routes,
     )
     _lock = lock_directory(data_dir)
     if settings.web:
         check_free(host, port)
     try:
-        found = asyncio.run(ensure_topics(settings))
+        with told_once():
+            found = asyncio.run(ensure_topics(settings))
     except TopicError as error:
         raise click.ClickException(str(error)) from error
     run(settings, found)

@@ -47,6 +47,8 @@ def tells_of(alert: Alert, drop: Drop) -> bool:
 
     Rounded as it is shown: at a drift, what is kept may still be mostly from before the change.
     """
+    if alert.before is None or alert.after is None:
+        return False
     fell = round(alert.after.mean, 2) <= round(alert.before.mean, 2)
     return alert.arm == drop.arm and alert.metric in {"quality", "reward"} and fell
 

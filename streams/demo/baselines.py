@@ -96,7 +96,7 @@ def judge(
 
     rewards = {arm: [reward(request.played[arm]) for request in requests] for arm in arms}
     fixed = {arm: _score(requests, [arm] * len(requests), rewards) for arm in arms}
-    perfect = [max(arms, key=lambda arm: rewards[arm][at]) for at in range(len(requests))]
+    perfect = [_perfect(request, rewards, at) for at, request in enumerate(requests)]
     mine = _column(chosen, rewards)
     split = sum(request.index < drop_at for request in requests)
     return RouteResult(
@@ -114,6 +114,14 @@ def judge(
         oracle_lead=lead(mine, _column(perfect, rewards)),
         cost_scale_usd=cost_scale,
         latency_scale_ms=latency_scale,
+    )
+
+
+def _perfect(request: DemoRequest, rewards: Mapping[str, Sequence[float]], at: int) -> str:
+    """The arm whose answer earns most; where more than one does, the better and cheaper one."""
+    played = request.played
+    return max(
+        rewards, key=lambda arm: (rewards[arm][at], played[arm].quality, -played[arm].cost_usd)
     )
 
 

@@ -163,7 +163,9 @@ def levels(alert: Alert) -> str:
     return f"{alert.metric} {_mean(alert, alert.before)} -> {_mean(alert, alert.after)}"
 
 
-def _mean(alert: Alert, level: Level) -> str:
+def _mean(alert: Alert, level: Level | None) -> str:
+    if level is None:
+        return "-"
     if alert.metric == "cost":
         return f"${level.mean:.2g}"
     if alert.metric == "latency":

@@ -32,8 +32,9 @@ def notes(report: Report) -> Iterator[str]:
     yield (
         "- The baselines answer the very same requests, with the same drop and the same latencies. "
         "Best single: the one model that would have earned most over the whole run. Dearest: the "
-        "one that would have cost most. Oracle: for each prompt the best of its three answers. "
-        "Nobody can know the first and the last beforehand."
+        "one that would have cost most. Oracle: for each prompt the one of its three answers that "
+        "earns most; where several earn the same, as with pass or fail, the best of those. Nobody "
+        "can know the first and the last beforehand."
     )
     yield (
         "- Reward: the route's own objective, from 0 to 1; compare it within a route only. Cost "

@@ -60,8 +60,11 @@ class Proxy:
         *,
         rate: float,
         on_alert: Callable[[SeenAlert], None],
+        from_end: bool = False,
     ) -> None:
-        """``rate`` is in requests per second; ``on_alert`` must not block."""
+        """``rate`` is in requests per second; ``on_alert`` must not block. In topics that hold the
+        events of others, ``from_end`` leaves out what is there already.
+        """
         self._brokers = brokers
         self._topics = topics
         self._partitions = partitions
@@ -72,6 +75,7 @@ class Proxy:
         self._tally = tally
         self._rate = rate
         self._on_alert = on_alert
+        self._from_end = from_end
         self._sent_at: dict[str, float] = {}
         self._ready: set[str] = set()
         self._refusals: dict[str, str] = {}
@@ -195,7 +199,12 @@ class Proxy:
         self._stack.push_async_callback(_stop, consumer.stop)
         await consumer.start()
         numbers = range(self._partitions)
-        consumer.assign([TopicPartition(topic, number) for topic in topics for number in numbers])
+        places = [TopicPartition(topic, number) for topic in topics for number in numbers]
+        consumer.assign(places)
+        if self._from_end:
+            # Explicit offsets: what is sent from here on must not be passed by.
+            for place, end in (await consumer.end_offsets(places)).items():
+                consumer.seek(place, end)
         self._readers.append(asyncio.create_task(self._loop(consumer, read)))
 
     async def _loop(
@@ -253,7 +262,9 @@ class Proxy:
 
     async def _watch(self, record: Record) -> None:
         if record.topic == self._topics.drift:
-            self._on_alert(self._tally.alert(decode_alert(record.value or b""), self.elapsed))
+            alert = decode_alert(record.value or b"")
+            if alert.event != "resolved":
+                self._on_alert(self._tally.alert(alert, self.elapsed))
         else:
             letter = decode_dead_letter(record.value or b"")
             self._tally.dead_letters[f"{letter.reason}: {letter.message}"] += 1

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from msgspec import to_builtins
+
 from streams.demo.alerts import Detection, Judged, detections, judged
 from streams.demo.baselines import RouteResult, judge
 from streams.demo.routes import DemoRoute
@@ -151,8 +153,8 @@ def _alert_json(one: Judged) -> dict[str, Any]:
             "segment": one.seen.alert.segment,
             "arm": one.seen.alert.arm,
             "metric": one.seen.alert.metric,
-            "before": {"mean": one.seen.alert.before.mean, "n": one.seen.alert.before.n},
-            "after": {"mean": one.seen.alert.after.mean, "n": one.seen.alert.after.n},
+            "before": to_builtins(one.seen.alert.before),
+            "after": to_builtins(one.seen.alert.after),
             "action": one.seen.alert.action,
             "message": one.seen.alert.message,
         },

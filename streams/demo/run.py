@@ -128,6 +128,7 @@ async def _play(
         async with proxy:
             await proxy.prepare()
             paragraph(console, Text(f"the worker has all {len(routes)} policies"))
+            paragraph(console, Text(f"watch it live, on the worker's page: {_web(environment)}/"))
             console.print(Text("\nRunning", "bold"))
             with display:
                 ticking = asyncio.create_task(_tick(display))
@@ -174,13 +175,18 @@ def _with_log(error: DemoError, environment: Environment) -> str:
     return f"{error}\nThe end of the worker's log:\n{indented}"
 
 
+def _web(environment: Environment) -> str:
+    return f"http://{environment.settings.host}:{environment.settings.port}"
+
+
 def _keep(environment: Environment, console: Console) -> None:
     """Wait for Ctrl-C, and say what there is to see until then."""
     settings = environment.settings
     prefix = settings.topics.requests.removesuffix("requests")
-    web = f"http://{settings.host}:{settings.port}"
+    web = _web(environment)
     for line in (
         "\nKafka and the worker keep running until Ctrl-C:",
+        f"  page      {web}/",
         f"  worker    process {environment.worker_pid}, metrics: {web}/metrics",
         f"  its log   {environment.worker_log}",
         f"  Kafka     {settings.brokers}",

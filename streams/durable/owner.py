@@ -7,11 +7,12 @@ the next part may be applied to memory meanwhile, but it is sealed and appended 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from core.router import NO_NAMES, Router
+from core.routing.observer import Observer
 from core.routing.part import Inputs, Part
 from core.search import DIRECT, Solver
 from schemas.state import (
@@ -22,6 +23,7 @@ from schemas.state import (
     Claim,
     Output,
     Stamp,
+    decode_claim,
     decode_outbox,
     decode_stamp,
     encode_state,
@@ -29,6 +31,20 @@ from schemas.state import (
 )
 from streams.durable.local import LocalState
 from streams.durable.reading import LogRecord, Progress, stored_value
+
+Sources = tuple[tuple[str, str], ...]
+"""Name and id of each input topic, in the order in which a cycle applies them."""
+
+
+_OTHERS: Final = (
+    "Every installation has a --name and a --topic-prefix of its own: give this worker another "
+    "--name, or the --topic-prefix of before"
+)
+_RECREATED: Final = (
+    "If that was on purpose, give all workers another --name: they begin afresh with what these "
+    "topics hold. What was learned stays in the old changelog, for no one to read; `thalweg "
+    "warm-start` can make policies from a log of past calls"
+)
 
 
 class StaleOwnerError(Exception):
@@ -73,14 +89,18 @@ class Owner:
         max_part_bytes: int,
         max_routes: int,
         topics: Mapping[str, str] = NO_NAMES,
+        sources: Sources = (),
         solver: Solver = DIRECT,
+        observer: Observer | None = None,
     ) -> None:
         self.partition = partition
         self._id = owner_id
         self._local = local
         self._limits = {"max_part_bytes": max_part_bytes, "max_routes": max_routes}
         self._topics = topics
+        self._sources = sources
         self._solver = solver
+        self._observer = observer
         self._progress = local.progress()
         self._epoch = 0
         self._router: Router | None = None
@@ -99,11 +119,19 @@ class Owner:
     # ---- claim ----------------------------------------------------------------------------
 
     def claim(self) -> Batch:
-        """The claim to append; the local copy must have been read to the end of the log."""
+        """The claim to append; the local copy must have been read to the end of the log.
+
+        Raises HaltError if the state was made of records of other topics than this owner reads.
+        """
         self._progress = self._local.progress()
         self._epoch = self._progress.highest_epoch + 1
-        value = encode_state(Claim(self._epoch, self._id))
-        return Batch([(CLAIM_KEY, value)], self._epoch, self._id)
+        stored = self._local.get(CLAIM_KEY)
+        if stored is not None:
+            _check_sources(decode_claim(stored).sources, self._sources)
+        return Batch([(CLAIM_KEY, self._claim_record())], self._epoch, self._id)
+
+    def _claim_record(self) -> bytes:
+        return encode_state(Claim(self._epoch, self._id, self._sources))
 
     def claimed(self, base: int, at_ms: int = 0) -> Gap | None:
         """Judge where the claim landed, and when: None if it stands.
@@ -116,11 +144,10 @@ class Owner:
             raise HaltError(_went_back(self.partition, base, expected))
         if base > expected:
             return Gap(expected, base + 1)
-        claim = encode_state(Claim(self._epoch, self._id))
         self._progress = Progress(
             base + 1, self._epoch, self._progress.dirty - frozenset((CLAIM_KEY,)), at_ms
         )
-        self._local.write({CLAIM_KEY: claim}, self._progress)
+        self._local.write({CLAIM_KEY: self._claim_record()}, self._progress)
         return None
 
     def start(self) -> Part:
@@ -130,6 +157,7 @@ class Owner:
             partition=self.partition,
             topics=self._topics,
             solver=self._solver,
+            observer=self._observer,
             **self._limits,
         )
         self._router.restore(self._local.scan)
@@ -201,7 +229,7 @@ class Owner:
                 puts[key] = ABSENT if value is None else value
         records = list(puts.items())
         if CLAIM_KEY in self._progress.dirty:
-            records.append((CLAIM_KEY, encode_state(Claim(self._epoch, self._id))))
+            records.append((CLAIM_KEY, self._claim_record()))
         self._sealed = msgspec.structs.replace(part.stamp, emitted=self._emitted, batch=number)
         self._told = self._emitted
         records.append((STAMP_KEY, encode_state(self._sealed)))
@@ -276,4 +304,24 @@ def _went_back(partition: int, base: int, expected: int) -> str:
         f"the changelog of partition {partition} acknowledged offset {base} where {expected} or "
         "later was due: the topic was recreated or lost records. Stop all workers; if the topic "
         "was recreated on purpose, delete the workers' data directories; otherwise restore it"
+    )
+
+
+def _check_sources(then: Sources, now: Sources) -> None:
+    """Raise HaltError unless the topics are the same, as far as both sides know them."""
+    if not then or not now:
+        return
+    others, recreated = [], []
+    for (old, old_id), (new, new_id) in zip(then, now, strict=True):
+        if old != new:
+            others.append(f"then {old}, now {new}")
+        elif old_id and new_id and old_id != new_id:
+            recreated.append(f"{new} was recreated: its id was {old_id}, and is {new_id}")
+    if not others and not recreated:
+        return
+    advice = _OTHERS if others else _RECREATED
+    listed = "\n  ".join([*others, *recreated])
+    raise HaltError(
+        "the state was made of other input topics than this worker reads, so its positions in them "
+        f"mean nothing here:\n  {listed}\n{advice}"
     )

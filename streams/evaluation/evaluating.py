@@ -87,9 +87,10 @@ def evaluate(
             learner, chosen, propensities, acceptance, seed=options.seed, tick=tick
         )
     if not usable or len(progress.rows) < 2:
+        count = len(progress.rows) if usable else 0
         raise EvaluationError(
-            f"of {len(decisions)} decisions, fewer than 2 can be used: see the reasons for the "
-            "others"
+            f"an estimate needs at least 2 decisions with an outcome, and {count or 'none'} of the "
+            "log's can be used"
         )
     rows = progress.rows
     chosen, propensities = chosen[rows], propensities[rows]

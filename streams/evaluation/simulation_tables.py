@@ -90,7 +90,8 @@ def summarise(
 
 def show(console: Console, found: Simulation) -> None:
     """Print a simulation: policies, their differences, and the arms alone."""
-    title = f"{found.seeds} runs of {found.requests:,} requests each, "
+    runs = f"{found.seeds} runs" if found.seeds > 1 else "1 run"
+    title = f"{runs} of {found.requests:,} requests{' each' * (found.seeds > 1)}, "
     title += f"of {found.rows:,} recorded in {found.data}"
     console.print(Text(title, "bold"))
     scales = [
@@ -127,8 +128,10 @@ def show(console: Console, found: Simulation) -> None:
     paragraph(
         console,
         Text(
-            f"± reaches to {100.0 * found.level:g} % intervals over the runs, which tell what the "
-            "order and the draws do with these requests; regret is per request",
+            "regret is per request"
+            if found.seeds == 1
+            else f"± reaches to {100.0 * found.level:g} % intervals over the runs, which tell what "
+            "the order and the draws do with these requests; regret is per request",
             "dim",
         ),
     )

@@ -78,6 +78,9 @@ def test_pass_or_fail_by_hand() -> None:
     assert rewards == {LLAMA: 0.25, MISTRAL: 0.25, GEMINI: 1.0}
     assert result.router.reward == 0.75
     assert result.oracle.reward == 1.0
+    # Of answers that all pass, the best: 1.0 of mistral, then 1.0 of gemini (not llama's 0.8), ...
+    assert result.oracle.quality == pytest.approx((1.0 + 1.0 + 0.9 + 1.0) / 4)
+    assert result.oracle.cost_usd == pytest.approx((2 + 4 + 4 + 4) / 4)
 
 
 def test_verdicts_of_a_lead() -> None:
@@ -127,7 +130,8 @@ def seen_alert(
     alert = Alert(
         alert_id="1", route="r", arm=arm, type=kind, severity="critical", metric=metric,
         before=Level(0.9, 100), after=Level(after, 30), detector="adwin", action="alert",
-        message="", segment=segment, state_version=1, timestamp=1,
+        message="", segment=segment, state_version=1, timestamp=1, incident_id="i",
+        event="opened", detections=1, opened=1,
     )  # fmt: skip
     return SeenAlert(alert, 1.0, delay, dropped)
 

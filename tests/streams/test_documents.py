@@ -58,6 +58,14 @@ def test_what_cannot_be_json_is_refused_with_its_place(text: str, parts: list[st
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["f.yaml", "f.json"])
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_an_empty_file_is_called_so(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DocumentError, match=f"{name}: the file is empty"):
+        read_json(tmp_path / name)
+
+
 def test_json_is_taken_as_it_stands(tmp_path: Path) -> None:
     file = tmp_path / "f.json"
     file.write_bytes(b'{"a": 1, ')

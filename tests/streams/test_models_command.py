@@ -115,7 +115,41 @@ def test_list_filters(own: Path) -> None:
     table = run(*house)
     assert "house/fast" in table
     assert "house/poor" not in table
-    assert "no model" in run(*house, "--capability", "audio")
+
+
+def test_an_empty_list_is_a_failure_for_scripts(own: Path) -> None:
+    nothing = ["--models", own, "--provider", "house", "--capability", "audio"]
+    for command in ("list", "cost"):
+        for format_ in ([], ["--json"]):
+            arguments = ["models", command, *map(str, nothing), *format_]
+            result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+            assert result.exit_code == 1
+            expected = "[]" if format_ else "no model fulfils all conditions"
+            assert expected in result.stdout
+
+
+def test_a_provider_that_has_no_model_is_a_mistake() -> None:
+    assert "no model is of provider 'opnai'; known are anthropic, google" in fails(
+        "list", "--provider", "opnai"
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        ("gpt-5", "openai/gpt-5"),
+        ("GPT-5.4-Mini", "openai/gpt-5.4-mini"),
+        ("openai/gpt5.4", "openai/gpt-5.4"),
+        ("azure/gpt-4o", "openai/gpt-4o"),
+        ("gemini-2.5-profi", "google/gemini-2.5-pro"),
+    ],
+)
+def test_a_model_that_is_nearly_known_is_suggested(asked: str, meant: str) -> None:
+    assert f"did you mean {meant!r}?" in fails("show", asked)
+
+
+def test_a_model_like_no_other_is_only_called_unknown() -> None:
+    assert "did you mean" not in fails("show", "house/oracle")
 
 
 def test_show(own: Path) -> None:

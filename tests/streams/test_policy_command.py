@@ -106,9 +106,10 @@ def test_every_wrong_file_is_reported_with_all_its_problems(good: Path, tmp_path
     assert result.exit_code == 1
     assert result.stdout == f"{good}: good: acme/chat version 3 with 3 arms\n"
     for part in (
-        "whole.yaml: 2 problems: (1) arms: the id 'small' occurs more than once",
-        "(2) reward.window: 'soon' is not a duration",
-        "typo.yaml: arms[1]: Object contains unknown field `modle`; did you mean model?",
+        "whole.yaml: arms: the id 'small' occurs more than once",
+        "whole.yaml: reward.window: 'soon' is not a duration",
+        "typo.yaml: arms[1]: Object missing required field `model`; it has",
+        'is "modle" a misspelt model?',
         "twice.yaml: not YAML: line 9, column 1: the key 'version' occurs twice",
         "syntax.json: not JSON",
         "version.json: the record: Object missing required field `version`",

@@ -8,12 +8,18 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn, cast
 
 import pytest
 
+from schemas.state import CLAIM_KEY, Claim, encode_state
+from streams.app.worker import WorkerApp
+from streams.durable.headers import epoch_header, log_record
 from streams.durable.reading import ForeignLogError, LogRecord, Progress, read_on
 from streams.local_kafka import LocalKafka
-from tests.streams.harness import serving
+from streams.settings import Settings, Topics
+from streams.topics import TopicError, ensure_topics
+from tests.streams.harness import Bench, Worker, serving
 
 
 def _start(brokers: str, *options: str) -> tuple[int, str]:
@@ -22,11 +28,12 @@ def _start(brokers: str, *options: str) -> tuple[int, str]:
         [sys.executable, "-m", "streams.cli", "worker", f"--brokers={brokers}", *options],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         check=False,
     )
     assert "Traceback" not in ended.stderr
+    assert "aiokafka" not in ended.stderr, "the last line says it better"
     return ended.returncode, ended.stderr.splitlines()[-1]
 
 
@@ -116,7 +123,7 @@ def test_a_changelog_that_went_back_stops_the_worker(
             assert worker.stop() == 0
             await _delete(brokers, made.settings.changelog)
             worker.start()
-            code = await asyncio.to_thread(worker.process.wait, 60)
+            code = await asyncio.to_thread(worker.process.wait, 240)
         assert code == 70
         assert "delete the workers' data directories" in worker.tail()
         assert "Traceback" not in worker.tail()
@@ -135,3 +142,170 @@ async def _delete(brokers: str, topic: str) -> None:
             await asyncio.sleep(0.2)
     finally:
         await admin.close()
+
+
+async def _count(made: Bench, offset: int) -> None:
+    """Have some of every input applied, and its stamp written."""
+    await made.policy("r", 1)
+    for number in range(offset):
+        await made.request("r", f"q{number}")
+    assert len(await made.answers(within=120, until=offset)) == offset
+
+
+def test_state_of_other_topics_is_not_gone_on_with(
+    brokers: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    """The same name with another prefix: its requests would be taken for applied ones."""
+
+    async def main() -> None:
+        async with serving(brokers, topic_prefix, tmp_path / "w1") as (made, worker):
+            await _count(made, 3)
+            assert "policy of r: version 1 is in force" in worker.tail()
+            assert worker.stop() == 0
+        code, text = await asyncio.to_thread(
+            _end_of,
+            brokers,
+            f"--name={made.settings.name}",
+            f"--topic-prefix={topic_prefix}other.",
+            f"--data-dir={tmp_path / 'w2'}",
+            "--without-web",
+            "--partitions=4",
+        )
+        assert code == 70, text
+        assert f"then {made.topics.requests}, now {topic_prefix}other.requests" in text
+        assert "--name" in text
+        async with serving(brokers, topic_prefix, tmp_path / "w1") as (made, worker):
+            await made.request("r", "still")
+            assert "still" in await made.answers(within=120, until=4)
+
+    asyncio.run(main())
+
+
+def test_input_topics_that_were_recreated_are_noticed(
+    brokers: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        async with serving(brokers, topic_prefix, tmp_path / "w1") as (made, worker):
+            await _count(made, 3)
+            assert worker.stop() == 0
+            await _delete(brokers, made.topics.requests)
+            worker.start()
+            code = await asyncio.to_thread(worker.process.wait, 240)
+        assert code == 70
+        assert f"{made.topics.requests} was recreated" in worker.tail()
+        assert "Traceback" not in worker.tail()
+
+    asyncio.run(main())
+
+
+def test_a_worker_that_takes_over_notices_recreated_topics(
+    brokers: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    """Not only at the start: what it reads is compared with what the state is made of."""
+
+    async def main() -> None:
+        async with serving(brokers, topic_prefix, tmp_path / "w1") as (made, first):
+            await _count(made, 3)
+            second = Worker(brokers, topic_prefix, tmp_path / "w2")
+            second.start()
+            try:
+                await second.ready()
+                first.pause()
+                await _delete(brokers, made.topics.rewards)
+                await _recreate(brokers, made.topics.rewards)
+                first.kill()
+                code = await asyncio.to_thread(second.process.wait, 240)
+            finally:
+                second.ensure_dead()
+        assert code == 70
+        # At the claim, or by the look that is taken from time to time.
+        assert made.topics.rewards in second.tail(6)
+        assert "recreated" in second.tail(6)
+
+    asyncio.run(main())
+
+
+def test_a_topic_that_ends_before_the_state_does_is_noticed(
+    brokers: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    """Without ids to compare: as in a Kafka that has none, or that lost what it had acked."""
+
+    async def main() -> None:
+        async with serving(brokers, topic_prefix, tmp_path / "w1") as (made, worker):
+            await _count(made, 3)
+            assert worker.stop() == 0
+            await _forget_sources(made)
+            await _delete(brokers, made.topics.requests)
+            worker.start()
+            code = await asyncio.to_thread(worker.process.wait, 240)
+        assert code == 70
+        assert f"of {made.topics.requests} up to offset" in worker.tail()
+        assert "that ends at 0" in worker.tail()
+
+    asyncio.run(main())
+
+
+def test_a_topic_that_is_recreated_while_it_is_read_is_noticed(
+    brokers: str, topic_prefix: str
+) -> None:
+    settings = Settings(brokers=brokers, topics=Topics.prefixed(topic_prefix), partitions=1)
+
+    class App:
+        thalweg = settings
+        should_stop = False
+        looks = 0
+
+        async def sleep(self, _seconds: float) -> None:
+            self.looks += 1
+            if self.looks == 2:
+                await _delete(brokers, settings.topics.rewards)
+                await _recreate(brokers, settings.topics.rewards)
+
+        def fail(self, error: Exception) -> NoReturn:
+            raise error
+
+    async def main() -> int:
+        await ensure_topics(settings)
+        app = App()
+        with pytest.raises(TopicError, match=f"{settings.topics.rewards} was deleted or recreated"):
+            await WorkerApp._check_topics(cast(WorkerApp, app))
+        return app.looks
+
+    assert asyncio.run(main()) == 2
+
+
+def _end_of(brokers: str, *options: str) -> tuple[int, str]:
+    """Exit code and log of a worker that does not come up."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "streams.cli", "worker", f"--brokers={brokers}", *options],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        check=False,
+    )
+    return ended.returncode, ended.stderr
+
+
+async def _recreate(brokers: str, topic: str) -> None:
+    from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+    admin = AIOKafkaAdminClient(bootstrap_servers=brokers)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(topic, 4, 1)])
+    finally:
+        await admin.close()
+
+
+async def _forget_sources(made: Bench) -> None:
+    """Append claims as an owner wrote them that knew no ids."""
+    for partition, records in (await made.read(made.settings.changelog)).items():
+        epoch = max((log_record(record).epoch for record in records), default=0)
+        await made.producer.send_and_wait(
+            made.settings.changelog,
+            key=CLAIM_KEY,
+            value=encode_state(Claim(epoch, "old")),
+            headers=epoch_header(epoch, "old"),
+            partition=partition,
+        )
