@@ -121,14 +121,23 @@ class Router:
         """
         state = self.state
         clock = max(state.request_clock, state.reward_clock)
+        if clock < state.due_ms:
+            return True
         if self.watching.any_due(clock):
             self._deciding.flush()  # what is judged must not lack decisions that only wait
-        return (
+        done = (
             self._held.expire(clock)
             and self._deciding.sessions.expire(state.request_clock)
             and self.watching.expire(clock)
             and self._learning.close_windows(state.reward_clock)
         )
+        state.due_ms = min(
+            self._held.next_due,
+            self._deciding.sessions.next_due,
+            self.watching.next_due,
+            self._learning.next_due,
+        )
+        return done
 
     @property
     def overdue(self) -> bool:

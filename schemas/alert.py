@@ -29,7 +29,15 @@ Metric = Literal[
     "health",
 ]
 AlertType = Literal[
-    "drift", "warning", "anomaly", "threshold", "join", "guardrail", "experiment", "rollout"
+    "drift",
+    "warning",
+    "anomaly",
+    "threshold",
+    "join",
+    "guardrail",
+    "budget",
+    "experiment",
+    "rollout",
 ]
 Event = Literal["opened", "updated", "resolved", "notice"]
 Action = Literal[

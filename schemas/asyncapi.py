@@ -63,8 +63,9 @@ TOPICS: Final = (
         "send",
         "alert",
         "alert",
-        "Drift alerts",
-        "One alert per detection. A redelivery repeats it with the same alert_id.",
+        "Alerts",
+        "The events of incidents, from their opening to their end, and notices. A redelivery "
+        "repeats an event with the same alert_id.",
     ),
     Topic(
         "llm.dead-letters",

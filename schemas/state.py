@@ -66,6 +66,11 @@ def route_key(route: str) -> bytes:
     return f"R{route}".encode()
 
 
+def scales_key(route: str) -> bytes:
+    """Where the observed costs and latencies of a route's arms are kept."""
+    return f"E{route}".encode()
+
+
 def segments_key(route: str) -> bytes:
     """Where the names of a route's segments are kept."""
     return f"G{route}".encode()
@@ -104,6 +109,11 @@ def shadow_key(route: str, name: str) -> bytes:
 def detector_key(route: str, segment: str, arm: str, metric: str) -> bytes:
     """Where the change detector of one metric of an arm is kept."""
     return f"W{route}\0{segment}\0{arm}\0{metric}".encode()
+
+
+def tail_key(detector: bytes) -> bytes:
+    """Where the values are kept that a detector has seen since it last looked back."""
+    return b"w" + detector
 
 
 def anomaly_key(route: str, segment: str, arm: str, metric: str) -> bytes:
@@ -225,7 +235,6 @@ class RouteRecord(Struct, array_like=True):
     contradicting: int = 0
     unlearned: int = 0
     """Rewards that no arm learned from: removed arm, changed encoding, or nothing to learn."""
-    scales: bytes = b""
     ledger: bytes = b""
     """Of the policy's budget; empty before the first decision under one."""
     join: bytes = b""

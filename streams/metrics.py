@@ -16,7 +16,15 @@ from typing import Final, Literal, NamedTuple
 MAX_ARMS: Final = 32
 """Arms of a route that have series of their own; further ones count as the arm "other"."""
 OTHER: Final = "other"
-REFUSALS: Final = ("duplicate", "late", "contradicting", "unknown", "held_full")
+REFUSALS: Final = (
+    "duplicate",
+    "late",
+    "contradicting",
+    "unknown",
+    "unknown_arm",
+    "empty",
+    "held_full",
+)
 """What becomes of a reward that is not counted."""
 
 
@@ -60,6 +68,9 @@ LOOP_AGE: Final = Metric(
     "thalweg_loop_age_seconds", "gauge", "Time since the engine's loop last turned."
 )
 PARTITIONS: Final = Metric(
+    "thalweg_partitions", "gauge", "Partitions of each topic, whoever has claimed them."
+)
+PARTITIONS_OWNED: Final = Metric(
     "thalweg_partitions_owned", "gauge", "Partitions that this worker has claimed."
 )
 CLAIMS: Final = Metric("thalweg_claims", "counter", "Partitions claimed since the start.")
@@ -79,7 +90,7 @@ RECOVERY_LEFT: Final = Metric(
 RECOVERED: Final = Metric(
     "thalweg_recovered_records",
     "counter",
-    "Changelog records that recoveries have read, by their offsets.",
+    "Changelog records that recoveries have read, by their offsets; grows when a recovery ends.",
 )
 RECOVERY_SECONDS: Final = Metric(
     "thalweg_recovery_seconds", "gauge", "How long the last recovery took, claims included."
@@ -154,8 +165,9 @@ REWARDS: Final = Metric(
     "thalweg_rewards",
     "counter",
     "Rewards by what became of them: counted (joined to their decision), duplicate, late, "
-    "contradicting, unknown (no such request), held_full (too many came before their requests). "
-    "Parts count once, together.",
+    "contradicting, unknown (no such request), unknown_arm (names an arm that no policy has), "
+    "empty (tells nothing), held_full (too many came before their requests). Parts count once, "
+    "together.",
     ("result",),
 )
 TIME_TO_REWARD: Final = Metric(
@@ -232,6 +244,21 @@ ROUTE_JOINED: Final = Metric(
     "thalweg_route_rewards",
     "counter",
     "Decisions that got their reward.",
+    _PER_ROUTE,
+)
+
+# ---- budgets, as they are now; of routes with a name whose policy has one -----------------------
+
+ROUTE_BUDGET_DEBT: Final = Metric(
+    "thalweg_route_budget_debt_usd",
+    "gauge",
+    "What was spent beyond the budget and is to be repaid, in USD; negative for savings.",
+    _PER_ROUTE,
+)
+ROUTE_BUDGET_HELD: Final = Metric(
+    "thalweg_route_budget_held",
+    "gauge",
+    "1 while the budget is held; 0 while what must be chosen costs more, whatever its price.",
     _PER_ROUTE,
 )
 

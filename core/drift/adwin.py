@@ -15,9 +15,8 @@ from typing import Final, Self
 from core.drift.base import Cut, Level, refuse_outside
 from core.drift.histogram import Histogram
 
-__all__ = ["Adwin", "Cut"]
-
-_VERSION: Final = 1
+_VERSION: Final = 2
+_SIZE: Final = struct.Struct("<I")
 _HEAD: Final = struct.Struct("<B?I")
 """Version, whether alarmed, and how many values there are until the next scan."""
 
@@ -46,6 +45,7 @@ class Adwin:
         "_pending",
         "_warning_delta",
         "_window",
+        "merges",
     )
 
     def __init__(
@@ -73,6 +73,8 @@ class Adwin:
         self._alarmed = False
         self._due = clock
         self._pending: list[float] = []
+        self.merges = 0
+        """How often this object has changed its ``base``."""
         self._window = Histogram(max_buckets)
 
     @property
@@ -83,6 +85,7 @@ class Adwin:
     @property
     def window(self) -> Histogram:
         """All values that count, to read."""
+        self.merges += 1
         self._due -= len(self._pending)
         self._window.extend(self._pending)
         self._pending.clear()
@@ -116,7 +119,9 @@ class Adwin:
         if border is None or (level == "warning" and was_alarmed):
             return None
         n0, before = border
-        return Cut(level, before / n0, int(n0), (total - before) / (n - n0), int(n - n0))
+        # The sums of parts are differences of sums, so a mean may come out a hair beyond 0 or 1.
+        means = (min(max(mean, 0.0), 1.0) for mean in (before / n0, (total - before) / (n - n0)))
+        return Cut(level, next(means), int(n0), next(means), int(n - n0))
 
     def _find_border(
         self, window: Histogram, *, every: bool = False
@@ -164,8 +169,17 @@ class Adwin:
 
     def encode(self) -> bytes:
         """The state as bytes, the same for equal states; the parameters are not part of it."""
-        window = self.window
-        return _HEAD.pack(_VERSION, self._alarmed, self._due) + window.encode()
+        return self.base() + self.tail()
+
+    def base(self) -> bytes:
+        """The part of the state that only a scan changes: what was seen up to the last one."""
+        head = _HEAD.pack(_VERSION, self._alarmed, self._due)
+        window = self._window.encode()
+        return head + _SIZE.pack(len(window)) + window
+
+    def tail(self) -> bytes:
+        """The rest of it: the values since then, at most ``clock`` - 1."""
+        return struct.pack(f"<{len(self._pending)}d", *self._pending)
 
     @classmethod
     def decode(cls, data: bytes, delta: float, warning_delta: float, **others: int) -> Self:
@@ -173,11 +187,17 @@ class Adwin:
 
         Raises ValueError for bytes that are no state of a detector with these parameters.
         """
-        if len(data) < _HEAD.size or data[0] != _VERSION:
+        if len(data) < _HEAD.size + _SIZE.size or data[0] != _VERSION:
             raise ValueError(f"not an ADWIN state of version {_VERSION}: {data[:32]!r}")
         self = cls(delta, warning_delta, **others)
         _, self._alarmed, self._due = _HEAD.unpack_from(data)
         if not 1 <= self._due <= self._clock:
             raise ValueError(f"not a state of an ADWIN that scans every {self._clock} values")
-        self._window = Histogram.decode(data[_HEAD.size :], self._window.max_buckets)
+        start = _HEAD.size + _SIZE.size
+        end = start + _SIZE.unpack_from(data, _HEAD.size)[0]
+        self._window = Histogram.decode(data[start:end], self._window.max_buckets)
+        count, rest = divmod(len(data) - end, 8)
+        if rest or count >= self._due:
+            raise ValueError(f"not an ADWIN state: {len(data) - end} bytes of values to be scanned")
+        self._pending = list(struct.unpack_from(f"<{count}d", data, end))
         return self

@@ -40,7 +40,15 @@ class RewardFunction:
     - no part with a positive weight is there: None, there is nothing to learn.
     """
 
-    __slots__ = ("_cost", "_expression", "_latency", "_quality", "_score")
+    __slots__ = (
+        "_cost",
+        "_expression",
+        "_latency",
+        "_quality",
+        "_score",
+        "looks_at_cost",
+        "looks_at_latency",
+    )
 
     def __init__(self, objective: Objective) -> None:
         """Raises ExpressionError for an expression that validation would refuse."""
@@ -54,6 +62,12 @@ class RewardFunction:
             if objective.expression is None
             else RewardExpression(objective.expression, self._score)
         )
+
+        told = self._expression is not None
+        self.looks_at_cost = told or weights.cost > 0.0
+        """Whether the cost scale can change a reward."""
+        self.looks_at_latency = told or weights.latency > 0.0
+        """Whether the latency scale can change a reward."""
 
     def __call__(
         self, outcome: Outcome, cost_scale: float | None, latency_scale: float | None

@@ -56,15 +56,18 @@ _VERSION: Final = 1
 class RouteScales:
     """The observed mean cost and latency of a route's arms."""
 
-    __slots__ = ("_arms",)
+    __slots__ = ("_arms", "changed")
 
     def __init__(self) -> None:
         self._arms: dict[str, _Observed] = {}
+        self.changed = False
+        """Whether something was observed, or forgotten, that was not stored yet."""
 
     def observe(self, arm: str, outcome: Outcome) -> None:
         """Count the cost and the latency of an outcome, where it has them, failed or not."""
         if outcome.cost_usd is None and outcome.latency_ms is None:
             return
+        self.changed = True
         observed = self._arms.get(arm)
         if observed is None:
             observed = self._arms[arm] = _Observed()
@@ -115,6 +118,7 @@ class RouteScales:
 
     def retain(self, arms: Collection[str]) -> None:
         """Forget all arms but these."""
+        self.changed = self.changed or not self._arms.keys() <= set(arms)
         self._arms = {arm: seen for arm, seen in self._arms.items() if arm in arms}
 
     def encode(self) -> bytes:

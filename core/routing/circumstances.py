@@ -1,4 +1,4 @@
-"""What a decision was made under, besides its arms: a budget, a session, an experiment.
+"""What a decision was made under, besides its arms: a budget, a session, a trial, a shadow.
 
 Everything is asked of what has just been asked for the decision itself, so looking changes nothing.
 """
@@ -8,12 +8,13 @@ from __future__ import annotations
 from core.context.encoder import segment_of
 from core.context.fields import category
 from core.routing.compiled import CompiledPolicy
-from core.routing.draw import uniform
-from core.routing.explained import BudgetView, SessionView, TrialView, VariantView
+from core.routing.draw import Distribution, uniform
+from core.routing.explained import BudgetView, SessionView, ShadowView, TrialView, VariantView
 from core.routing.live import LiveRoute
 from core.routing.meeting import Met, Side, side_of
 from core.routing.memory import Memory
 from core.routing.refusals import none_left
+from core.routing.shadow import against
 from core.routing.spending import Affordable
 from core.routing.trial import trial_of
 from core.routing.waiting import Waiting
@@ -84,3 +85,20 @@ def trial_view(
         variants=variants,
         mix=dict(met.propensities),
     )
+
+
+def shadow_view(
+    memory: Memory, route: LiveRoute, distribution: Distribution, arm: str, one: Waiting
+) -> ShadowView | None:
+    """How the policy's shadow would draw; ``arm`` is what ``distribution`` is drawn to."""
+    base = memory.current(route)
+    if base is None or base.policy.shadow is None:
+        return None
+    name, found = base.policy.shadow.name, one.shadow
+    if found is None:
+        return ShadowView(name, {}, None, None)
+    shares = dict(zip(found.arms, found.probabilities, strict=True))
+    if one.stays is not None:
+        return ShadowView(name, shares, None, None)
+    share, support = against(found, arm, distribution if one.met is None else one.met.propensities)
+    return ShadowView(name, shares, share, support)

@@ -7,6 +7,7 @@ state.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -30,7 +31,7 @@ from core.routing.view import View
 from schemas.decode import decode_request
 from schemas.explain import strangers
 from schemas.reward import Outcome, Reward
-from schemas.state import DecisionRecord, decision_key
+from schemas.state import DecisionRecord, Output, decision_key
 
 
 class Watch:
@@ -111,13 +112,15 @@ class _WatchedLearning(Learning):
     ) -> None:
         counts = route.record
         before = (counts.late, counts.duplicates, counts.contradicting, counts.joined)
+        told = len(self._state.outbox)
         super()._join(route, key, decision, reward, record)
         if not self._watched(key, decision):
             return
         after = (counts.late, counts.duplicates, counts.contradicting, counts.joined)
         verdicts: tuple[Verdict, ...] = ("late", "duplicate", "contradicting", "counted")
         changed = [v for v, old, new in zip(verdicts, before, after, strict=True) if new > old]
-        verdict: Verdict = changed[0] if changed else "part"
+        refused = _refusal(self._state.outbox[told:])
+        verdict: Verdict = changed[0] if changed else "refused" if refused else "part"
         if verdict != "counted":  # which _count tells
             self._target.rewards.append(
                 RewardEvent(
@@ -127,6 +130,7 @@ class _WatchedLearning(Learning):
                     _fields(reward.outcome()),
                     reward.arm or decision.served or decision.arm,
                     ignored=_ignored(record),
+                    refused=refused,
                 )
             )
 
@@ -173,6 +177,12 @@ class _WatchedLearning(Learning):
 
     def _watched(self, key: bytes, decision: DecisionRecord) -> bool:
         return key == self._target.key and decision.version == self._target.version
+
+
+def _refusal(outputs: Iterable[Output]) -> str:
+    """The reason of the dead letter among them; "" without one."""
+    letters = [output.value for output in outputs if output.role == "dead_letters"]
+    return str(msgspec.json.decode(letters[0])["reason"]) if letters else ""
 
 
 def _belief_of(view: View | None, arm: str) -> Belief | None:

@@ -9,7 +9,7 @@ from msgspec import Struct
 LEVEL: Final = 0.95
 """Of the credible intervals."""
 Source = Literal["algorithm", "forced_exploration", "search", "session", "fallback"]
-Verdict = Literal["learned", "counted", "part", "late", "duplicate", "contradicting"]
+Verdict = Literal["learned", "counted", "part", "late", "duplicate", "contradicting", "refused"]
 
 
 class Belief(Struct, frozen=True):
@@ -115,6 +115,20 @@ class TrialView(Struct, frozen=True):
     """Each arm's probability over all variants: the decision's propensity is that of its arm."""
 
 
+class ShadowView(Struct, frozen=True):
+    """How the policy's shadow would have decided."""
+
+    name: str
+    shares: dict[str, float]
+    """The probabilities of its arms; empty where it had none for the request."""
+    share: float | None
+    """Its probability of the arm that was decided for: over the propensity, it is the weight with
+    which the shadow is scored. None where it is not, as a session kept the arm, or it had no arm.
+    """
+    support: float | None
+    """Its probability of all arms that the decision could have been for."""
+
+
 class RewardEvent(Struct, frozen=True):
     """One reward that named the request, and what became of it."""
 
@@ -132,6 +146,8 @@ class RewardEvent(Struct, frozen=True):
     """What was thought of the arm (of a search: of the set) before and after it was counted."""
     ignored: str = ""
     """Fields of this event that are unknown, with what may have been meant."""
+    refused: str = ""
+    """The reason of its dead letter, where it is one."""
 
 
 class Explanation(Struct, frozen=True):
@@ -165,3 +181,4 @@ class Explanation(Struct, frozen=True):
     budget: BudgetView | None = None
     session: SessionView | None = None
     trial: TrialView | None = None
+    shadow: ShadowView | None = None

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from core.routing.memory import Scan
 from core.routing.part import InputRecord
-from core.routing.partition import Partition
+from core.routing.partition import NEVER, Partition
 from schemas.state import (
     HELD,
     Held,
@@ -54,6 +54,7 @@ class HeldRewards:
         self._keys[key] += 1
         self._per_route[split_key(key)[0]] += 1
         heappush(self._due, (held.deadline, held.offset, key))
+        self._state.look_at(held.deadline)
 
     def hold(self, key: bytes, record: InputRecord, deadline: int, most: int) -> bool:
         """Keep a reward until ``deadline``; False if its route or request holds too many."""
@@ -71,6 +72,11 @@ class HeldRewards:
         self._uncount(key, len(rewards))
         self._put(key, [])
         return [self._as_record(key, held) for held in rewards]
+
+    @property
+    def next_due(self) -> int:
+        """The clock that must be passed before anything is due."""
+        return self._due[0][0] if self._due else NEVER
 
     def any_due(self, clock: int) -> bool:
         """Whether ``expire`` has something to do."""

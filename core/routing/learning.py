@@ -13,7 +13,7 @@ from core.routing.held import TOPIC, HeldRewards
 from core.routing.live import LiveRoute
 from core.routing.memory import NO_CONTEXT
 from core.routing.part import InputRecord
-from core.routing.partition import Partition, wrong_key
+from core.routing.partition import NEVER, Partition, wrong_key
 from core.routing.results import count_outcome
 from core.routing.shadow import score_shadow
 from core.routing.spending import settle
@@ -48,6 +48,7 @@ class Learning:
         """Note a stored decision, if it has got only parts of its reward."""
         if decision.parts is not None and not decision.joined:
             heappush(self._pending, (decision.deadline, key))
+            self._state.look_at(decision.deadline)
 
     def apply(self, record: InputRecord) -> None:
         """Take one record."""
@@ -160,6 +161,11 @@ class Learning:
         else:
             self._count(route, key, decision, outcome, served, record)
 
+    @property
+    def next_due(self) -> int:
+        """The clock that must be passed before anything is due."""
+        return self._pending[0][0] if self._pending else NEVER
+
     def any_due(self, clock: int) -> bool:
         """Whether ``close_windows`` has something to do."""
         return bool(self._pending) and self._pending[0][0] < clock
@@ -218,11 +224,7 @@ class Learning:
         if arm_id in current.arms:
             route.scales.observe(arm_id, outcome)
         # By the arms of the whole policy: rewards of variants must be comparable.
-        value = compiled.reward(
-            outcome,
-            route.scales.cost_scale(current.policy.arms, current.policy.objective),
-            route.scales.latency_scale(current.policy.arms, current.policy.objective),
-        )
+        value = compiled.reward(outcome, *_scales(route, current, compiled))
         count_outcome(state, route, current, decision, outcome, value)
         if current.shadow is not None:
             score_shadow(state, route, current, decision, arm_id, outcome, value)
@@ -274,6 +276,18 @@ class Learning:
         then = self._state.memory.policy(route, decision.policy_version)
         own = None if then is None else then.owner(decision.variant)
         return own is not None and own.learning == compiled.learning
+
+
+def _scales(
+    route: LiveRoute, current: CompiledPolicy, compiled: CompiledPolicy
+) -> tuple[float | None, float | None]:
+    """At which cost (USD) and latency (ms) a reward is 0, where its function asks."""
+    arms, objective = current.policy.arms, current.policy.objective
+    function, scales = compiled.reward, route.scales
+    return (
+        scales.cost_scale(arms, objective) if function.looks_at_cost else None,
+        scales.latency_scale(arms, objective) if function.looks_at_latency else None,
+    )
 
 
 def _digest(outcome: Outcome, served: str) -> bytes:

@@ -19,11 +19,12 @@ from core.routing.draw import Distribution
 from core.routing.live_detector import LiveDetector, LiveWindow
 from core.routing.live_search import LiveSearch
 from core.routing.trial import LiveTrial
+from core.routing.written import Written
 from core.watching.join import JoinPanes
-from schemas.state import ArmRecord, RouteRecord, decode_arm, encode_state, route_key
+from schemas.state import ArmRecord, RouteRecord, decode_arm, encode_state, route_key, scales_key
 
 
-class LiveArm:
+class LiveArm(Written):
     """The algorithm's state of one arm, with the bandit that reads and writes it."""
 
     __slots__ = ("compiled", "dirty", "health", "id", "key", "pulls", "restarted", "size", "state")
@@ -90,7 +91,7 @@ class LiveSegment:
         self.search: LiveSearch | None = None
 
 
-class LiveRoute:
+class LiveRoute(Written):
     """A route's counters, cost and latency scales, policies and segments."""
 
     __slots__ = (
@@ -112,12 +113,12 @@ class LiveRoute:
         "windows",
     )
 
-    def __init__(self, name: str, record: RouteRecord) -> None:
+    def __init__(self, name: str, record: RouteRecord, scales: bytes | None) -> None:
         self.name = name
         self.name_bytes = name.encode()
         self.key = route_key(name)
         self.record = record
-        self.scales = RouteScales.decode(record.scales) if record.scales else RouteScales()
+        self.scales = RouteScales() if scales is None else RouteScales.decode(scales)
         self.policies: dict[int, CompiledPolicy] = {}
         self.segments: dict[str, LiveSegment] = {}
         self.known: list[str] | None = None
@@ -155,10 +156,18 @@ class LiveRoute:
         """The bytes to store."""
         if self._join is not None:
             self.record.join = self._join[1].encode()
-        self.record.scales = self.scales.encode()
         if self._pacer is not None:
             self.record.ledger = self._pacer[1].encode()
         return encode_state(self.record)
+
+    def write(self, puts: dict[bytes, bytes | None]) -> int:
+        """Put the counters, and the scales if they have changed: decisions leave them alone."""
+        size = super().write(puts)
+        if self.scales.changed:
+            self.scales.changed = False
+            value = puts[scales_key(self.name)] = self.scales.encode()
+            size += len(self.key) + len(value) + 16
+        return size
 
 
 Live = LiveArm | LiveDetector[Any] | LiveRoute | LiveSearch | LiveTrial | LiveWindow

@@ -8,11 +8,12 @@ import orjson
 
 from core.routing.compiled import CompiledPolicy
 from core.routing.draw import Distribution
+from core.routing.written import Written
 from core.search import Searcher, SearchState, proposal_arm, proposal_number
 from schemas.state import ArmRecord, decode_arm, encode_state
 
 
-class LiveSearch:
+class LiveSearch(Written):
     """The state of a search with the searcher that reads and writes it."""
 
     __slots__ = ("_arm", "_fingerprint", "_found", "_searcher", "_state", "dirty", "key", "size")

@@ -32,6 +32,7 @@ from schemas.state import (
     encode_state,
     policy_key,
     route_key,
+    scales_key,
     search_key,
     segments_key,
     trial_key,
@@ -79,9 +80,7 @@ class Memory:
         """Turn the changes of live objects into puts."""
         for live in self._dirty:
             live.dirty = False
-            value = live.encode()
-            live.size = len(live.key) + len(value) + 16
-            self.puts[live.key] = value
+            live.size = live.write(self.puts)
         self._dirty.clear()
 
     def drain(self) -> dict[bytes, bytes | None]:
@@ -101,11 +100,11 @@ class Memory:
         stored = self.get(route_key(name))
         if stored is None:
             return None
-        return self._keep(LiveRoute(name, decode_route(stored)))
+        return self._keep(LiveRoute(name, decode_route(stored), self.get(scales_key(name))))
 
     def new_route(self, name: str) -> LiveRoute:
         """A route that was not known before."""
-        return self._keep(LiveRoute(name, RouteRecord()))
+        return self._keep(LiveRoute(name, RouteRecord(), None))
 
     def _keep(self, live: LiveRoute) -> LiveRoute:
         self._routes[live.name] = live

@@ -15,6 +15,7 @@ from schemas.state import DecisionRecord, Output, Stamp
 
 GRACE_MS: Final = 60_000
 """How long after its window a decision is remembered, so that a late reward is called late."""
+NEVER: Final = 1 << 62
 _SHOWN: Final = 65_536
 
 
@@ -23,6 +24,7 @@ class Partition:
 
     __slots__ = (
         "decisions",
+        "due_ms",
         "emitted",
         "memory",
         "next_policy",
@@ -53,6 +55,8 @@ class Partition:
         self.topics = topics
         self.observer = observer
         self.open = OpenDecisions()
+        self.due_ms = 0
+        """Nothing is due before a clock has reached it."""
         self.version = 0
         self.emitted = 0
         self.next_policy = 0
@@ -78,6 +82,10 @@ class Partition:
     def full(self) -> bool:
         """Whether the open part must end before the next record."""
         return self.memory.size >= self.room
+
+    def look_at(self, due_ms: int) -> None:
+        """Something will be due when a clock has reached ``due_ms``, or passed it."""
+        self.due_ms = min(self.due_ms, due_ms)
 
     def resume(self, stamp: Stamp) -> None:
         """Go on from a stored stamp."""

@@ -58,6 +58,7 @@ class Policies:
         previous = route.record.current
         route.policies[policy.version] = compiled
         route.record.current = route.record.latest = policy.version
+        route.scales.retain(compiled.arms)
         memory.touch(route)
         self._watching.configured(route, current, compiled)
         if previous >= 0:

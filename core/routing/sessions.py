@@ -6,7 +6,7 @@ from collections import Counter
 from heapq import heappop, heappush
 
 from core.routing.memory import Scan
-from core.routing.partition import Partition
+from core.routing.partition import NEVER, Partition
 from schemas.state import SESSION, Session, decode_session, encode_state, split_key
 
 
@@ -22,7 +22,7 @@ class Sessions:
         """Rebuild the index from the stored sessions."""
         for key, value in scan(SESSION):
             self._per_route[split_key(key)[0]] += 1
-            heappush(self._due, (decode_session(value).deadline, key))
+            self._await(decode_session(value).deadline, key)
 
     def find(self, key: bytes, now_ms: int) -> Session | None:
         """A session that has not gone quiet yet."""
@@ -38,8 +38,17 @@ class Sessions:
             if self._per_route[route] >= most:
                 return
             self._per_route[route] += 1
-            heappush(self._due, (session.deadline, key))
+            self._await(session.deadline, key)
         self._state.memory.put(key, encode_state(session))
+
+    def _await(self, deadline: int, key: bytes) -> None:
+        heappush(self._due, (deadline, key))
+        self._state.look_at(deadline)
+
+    @property
+    def next_due(self) -> int:
+        """The clock that must be passed before anything is due."""
+        return self._due[0][0] if self._due else NEVER
 
     def any_due(self, clock: int) -> bool:
         """Whether ``expire`` has something to do."""
@@ -60,7 +69,7 @@ class Sessions:
                 continue
             deadline = decode_session(stored).deadline
             if deadline >= clock:
-                heappush(self._due, (deadline, key))
+                self._await(deadline, key)
                 continue
             memory.put(key, None)
             self._per_route[split_key(key)[0]] -= 1

@@ -85,6 +85,15 @@ def score_shadow(
     _teach(state, route, current, decision, arm, outcome, reward)
 
 
+def score_so_far(memory: Memory, route: LiveRoute, current: CompiledPolicy, spec: Shadow) -> Score:
+    """What is known of the policy's shadow, by its present rules."""
+    stored = memory.get(shadow_key(route.name, spec.name))
+    record = None if stored is None else decode_arm(stored)
+    if record is None or record.fingerprint != current.shadow_rules:
+        return Score(spec.first_report)
+    return Score.decode(record.state)
+
+
 def _score(
     state: Partition,
     route: LiveRoute,
@@ -95,12 +104,7 @@ def _score(
     values: dict[str, float],
 ) -> None:
     memory, key = state.memory, shadow_key(route.name, spec.name)
-    stored = memory.get(key)
-    record = None if stored is None else decode_arm(stored)
-    if record is None or record.fingerprint != current.shadow_rules:
-        score = Score(spec.first_report)
-    else:
-        score = Score.decode(record.state)
+    score = score_so_far(memory, route, current, spec)
     due = score.observe(share / decision.propensity, decision.support or 0.0, values)
     memory.put(key, encode_state(ArmRecord(current.shadow_rules, score.encode())))
     if due:
@@ -181,7 +185,7 @@ def _report(state: Partition, route: LiveRoute, spec: Shadow, score: Score) -> N
 
 def _words(spec: Shadow, score: Score, found: dict[str, Estimate | None]) -> str:
     """The report's sentences."""
-    said = [f"{_verdict(spec, found[spec.metric])}, after {score.scored} outcomes."]
+    said = [f"{verdict(spec, found[spec.metric])}, after {score.scored:,} outcomes."]
     for name, estimate in found.items():
         if estimate is None:
             continue
@@ -190,7 +194,7 @@ def _words(spec: Shadow, score: Score, found: dict[str, Estimate | None]) -> str
             between = f", differs by {estimate.low:.4g} to {estimate.high:.4g}"
         said.append(
             f"{name}: {estimate.shadow:.4g} for {estimate.logged:.4g}{between} "
-            f"({estimate.effective:.0f} of {estimate.outcomes} outcomes' worth)."
+            f"({estimate.effective:,.0f} of {estimate.outcomes:,} outcomes' worth)."
         )
     if score.support < _COVERED:
         said.append(
@@ -203,7 +207,8 @@ def _words(spec: Shadow, score: Score, found: dict[str, Estimate | None]) -> str
 _COVERED = 0.99
 
 
-def _verdict(spec: Shadow, estimate: Estimate | None) -> str:
+def verdict(spec: Shadow, estimate: Estimate | None) -> str:
+    """What can be said of the shadow by the metric that decides, in words."""
     if estimate is None or estimate.effective < ENOUGH:
         return f"too few outcomes tell of its {spec.metric}"
     low, high = estimate.low, estimate.high

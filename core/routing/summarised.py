@@ -70,6 +70,13 @@ class VariantSummary(Struct, frozen=True):
     """Of the requests, now."""
     level: Level
     """The deciding metric, over all outcomes."""
+    effect: float | None = None
+    """Its mean minus the control's, adjusted by covariates; None of the control, and while there
+    are too few outcomes."""
+    low: float | None = None
+    high: float | None = None
+    """The interval of the effect, which holds at all times (of an experiment by the fixed method,
+    once its samples are in)."""
 
 
 class TrialSummary(Struct, frozen=True):
@@ -85,7 +92,39 @@ class TrialSummary(Struct, frozen=True):
     step: int
     """Of a rollout; 0 for an experiment."""
     steps: int
+    shares: list[float]
+    """Of a rollout, the candidate's share at each step; else empty."""
     variants: list[VariantSummary]
+
+
+class ShadowMetric(Struct, frozen=True):
+    """A metric of a shadow beside that of what was routed, over the same requests."""
+
+    metric: str
+    outcomes: int
+    effective: float
+    """How many outcomes of its own the shadow's mean is worth."""
+    logged: float
+    shadow: float
+    low: float | None
+    high: float | None
+    """Of shadow - logged, at any time; None while too few outcomes tell of the shadow."""
+
+
+class ShadowSummary(Struct, frozen=True):
+    """What is known by now of the policy that decides without routing."""
+
+    name: str
+    metric: str
+    """Which its sentence is about."""
+    sentence: str
+    scored: int
+    """Outcomes so far."""
+    next_report: int
+    """At how many it is told on the drift topic again."""
+    support: float
+    """The share of what it would choose that could have been served; its numbers are of that."""
+    metrics: list[ShadowMetric]
 
 
 class BudgetSummary(Struct, frozen=True):
@@ -101,6 +140,10 @@ class BudgetSummary(Struct, frozen=True):
     """What was spent beyond the budget, in requests' worth of it; negative for savings."""
     price: float
     """The reward that one USD must bring, in reward per USD."""
+    worth_usd: float
+    """What a request may cost on average; of a budget per period, by the present traffic."""
+    held: bool
+    """Whether the budget is kept: not where even the cheapest arms that are left cost more."""
 
 
 class IncidentSummary(Struct, frozen=True):
@@ -140,4 +183,5 @@ class RouteSummary(Struct, frozen=True):
     """Of which the summary may show the first ones only."""
     trial: TrialSummary | None
     budget: BudgetSummary | None
+    shadow: ShadowSummary | None
     incidents: list[IncidentSummary]

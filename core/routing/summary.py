@@ -6,13 +6,15 @@ Looking changes no state: what was never met is made for the eye alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import isfinite
 from typing import Final
 
-from core.budget import Pacer
 from core.experiments.rollout import Rollout
 from core.routing.compiled import CompiledPolicy
+from core.routing.ledger import ledger_of
 from core.routing.live import LiveArm, LiveRoute, LiveSegment
 from core.routing.memory import OTHER_SEGMENT, Memory, Scan
+from core.routing.shadow import score_so_far, verdict
 from core.routing.summarised import (
     ArmSpecSummary,
     ArmSummary,
@@ -21,6 +23,8 @@ from core.routing.summarised import (
     RouteSummary,
     SearchSummary,
     SegmentSummary,
+    ShadowMetric,
+    ShadowSummary,
     TrialSummary,
     VariantSummary,
 )
@@ -38,6 +42,8 @@ from schemas.state import (
 
 MOST_SEGMENTS: Final = 50
 _ROUTES: Final = route_key("")
+_Effect = tuple[float | None, float | None, float | None]
+_UNKNOWN: Final[_Effect] = (None, None, None)
 
 
 def route_names(scan: Scan) -> list[str]:
@@ -75,6 +81,7 @@ def summarise(
         segments_in_all=len(names),
         trial=_trial(memory, route, compiled),
         budget=_budget(route, compiled),
+        shadow=_shadow(memory, route, compiled),
         incidents=[_incident(about, record) for about, record in incidents],
     )
 
@@ -170,8 +177,10 @@ def _trial(
     if live is None:
         key = trial_key(route.name, trial.name)
         live = LiveTrial(key, trial, memory.get(key), 0)
-    status, sentence, steps = _standing(trial, live)
+    status, sentence = _standing(trial, live)
     names = [name for name, _ in trial.variants]
+    effects = _effects(live)
+    shares = list(live._state._spec.steps) if isinstance(live._state, Rollout) else []
     return TrialSummary(
         kind="experiment" if compiled.policy.rollout is None else "rollout",
         name=trial.name,
@@ -179,32 +188,53 @@ def _trial(
         sentence=sentence,
         metric=live.metric,
         step=live.step,
-        steps=steps,
+        steps=len(shares) or 1,
+        shares=shares,
         variants=[
-            VariantSummary(name, share, live.levels(name)[1])
-            for name, share in zip(names, live.shares(), strict=True)
+            VariantSummary(name, share, live.levels(name)[1], *effect)
+            for name, share, effect in zip(names, live.shares(), effects, strict=True)
         ],
     )
 
 
-def _standing(trial: Trial, live: LiveTrial) -> tuple[str, str, int]:
-    """Its status, what can be said now, and how many steps it has."""
+def _effects(live: LiveTrial) -> list[_Effect]:
+    """Of each variant, its difference from the control in the metric that decides."""
+    state = live._state
+    if isinstance(state, Rollout):
+        checks = state.move().overall
+        (check,) = (one for one in checks if one.guardrail.metric.name == live.metric)
+        if check.harm is None:
+            return [_UNKNOWN, _UNKNOWN]
+        # Harm is how much worse: the other way round where more is better.
+        sign = -check.guardrail.metric.sign
+        low, high = sorted((sign * check.at_least, sign * check.at_most))
+        return [_UNKNOWN, (sign * check.harm, low, high)]
+    found = [comparison.difference for comparison in state.decision().comparisons]
+    return [
+        _UNKNOWN,
+        *(
+            _UNKNOWN if one is None else (one.value, one.interval.low, one.interval.high)
+            for one in found
+        ),
+    ]
+
+
+def _standing(trial: Trial, live: LiveTrial) -> tuple[str, str]:
+    """Its status, and what can be said now."""
     state = live._state
     if isinstance(state, Rollout):
         status: str = state.status
         sentence = state.move().reason if status == "running" else ""
-        steps = len(state._spec.steps)
     else:
         decision = state.decision()
-        status, sentence, steps = decision.verdict, decision.sentence, 1
-    return "paused" if trial.paused and status == "running" else status, sentence, steps
+        status, sentence = decision.verdict, decision.sentence
+    return "paused" if trial.paused and status == "running" else status, sentence
 
 
 def _budget(route: LiveRoute, compiled: CompiledPolicy | None) -> BudgetSummary | None:
-    if compiled is None or compiled.pace is None:
+    pacer = ledger_of(route, compiled)
+    if pacer is None or compiled is None or compiled.pace is None:
         return None
-    ledger = route.record.ledger if route._pacer is None else route._pacer[1].encode()
-    pacer = Pacer.decode(ledger, compiled.pace) if ledger else Pacer(compiled.pace)
     return BudgetSummary(
         usd=compiled.pace.usd,
         period_ms=compiled.pace.period_ms,
@@ -212,6 +242,41 @@ def _budget(route: LiveRoute, compiled: CompiledPolicy | None) -> BudgetSummary 
         spent_usd=pacer.spent_usd,
         debt=pacer.debt,
         price=pacer.price,
+        worth_usd=pacer.worth_usd,
+        held=pacer.held,
+    )
+
+
+def _shadow(
+    memory: Memory, route: LiveRoute, compiled: CompiledPolicy | None
+) -> ShadowSummary | None:
+    if compiled is None or compiled.policy.shadow is None:
+        return None
+    spec = compiled.policy.shadow
+    score = score_so_far(memory, route, compiled, spec)
+    found = {
+        name: sums.estimate(spec.alpha, spec.first_report) for name, sums in score.metrics.items()
+    }
+    return ShadowSummary(
+        name=spec.name,
+        metric=spec.metric,
+        sentence=verdict(spec, found[spec.metric]),
+        scored=score.scored,
+        next_report=score.next_report,
+        support=score.support,
+        metrics=[
+            ShadowMetric(
+                name,
+                one.outcomes,
+                one.effective,
+                one.logged,
+                one.shadow,
+                one.low if isfinite(one.low) else None,
+                one.high if isfinite(one.high) else None,
+            )
+            for name, one in found.items()
+            if one is not None
+        ],
     )
 
 

@@ -17,6 +17,7 @@ from core.experiments.rollout import Move, Rollout
 from core.experiments.spec import Spec
 from core.routing.compiled import CompiledPolicy, altered
 from core.routing.draw import uniform
+from core.routing.written import Written
 from core.search import DIRECT, Solver
 from schemas.alert import Level, Metric, Severity
 from schemas.policy import BanditAlgorithm, Policy
@@ -175,7 +176,7 @@ def trial_of(compiled: CompiledPolicy) -> Trial | None:
     return compiled.trial if isinstance(compiled, TrialPolicy) else None
 
 
-class LiveTrial:
+class LiveTrial(Written):
     """A trial with its state."""
 
     __slots__ = ("_state", "_trial", "dirty", "key", "size")

@@ -16,7 +16,7 @@ from core.bandits.linear_thompson import LinearThompsonBandit
 from core.bandits.linucb import LinUCBBandit
 from core.bandits.upper_bound import UpperBoundBandit
 from core.context.names import component_names
-from core.routing.circumstances import budget_view, session_view, trial_view
+from core.routing.circumstances import budget_view, session_view, shadow_view, trial_view
 from core.routing.compiled import CompiledPolicy
 from core.routing.draw import Distribution, uniform
 from core.routing.explained import (
@@ -135,6 +135,7 @@ class View:
             trial=None
             if one.met is None
             else trial_view(self._memory, route, one.met, request, one),
+            shadow=shadow_view(self._memory, route, distribution, arm, one),
         )
 
     def _falls_back(self, distribution: Distribution, request: Request) -> bool:

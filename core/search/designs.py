@@ -8,7 +8,6 @@ from itertools import product
 from typing import Final, Literal
 
 import numpy as np
-from scipy.stats import qmc
 
 from core.bandits.base import Floats
 from core.search.space import Space, Values
@@ -23,6 +22,8 @@ def sobol_points(dim: int, n: int, seed: int) -> Floats:
     Every prefix fills the cube evenly, and one with 2^k points is balanced. Owen 1998, as scipy has
     it; the same for the same seed and version of scipy.
     """
+    from scipy.stats import qmc  # takes as long to import as all else together
+
     sequence = qmc.Sobol(dim, scramble=True, bits=_SOBOL_BITS, rng=np.random.default_rng(seed))
     points = sequence.random_base2(max(n - 1, 0).bit_length())[:n]
     points.flags.writeable = False
@@ -34,6 +35,8 @@ def latin_hypercube_points(dim: int, n: int, seed: int) -> Floats:
     """``n`` points of which each coordinate has one in each of n equal parts (McKay, Beckman and
     Conover 1979): shape ``(n, dim)``, not to be written.
     """
+    from scipy.stats import qmc
+
     points = qmc.LatinHypercube(dim, rng=np.random.default_rng(seed)).random(n)
     points.flags.writeable = False
     return points

@@ -99,6 +99,10 @@ class Panes:
                 self._panes[index] = pane
         return pane
 
+    def kept(self, time_ms: int) -> Pane | None:
+        """The pane of a time that something was counted in before; None where it is gone."""
+        return self._panes.get(time_ms // self.pane_ms)
+
     def close(self, now_ms: int) -> None:
         """Let the panes before ``now_ms`` end, and drop those that no window sees any more."""
         self.judged = now_ms // self.pane_ms

@@ -6,6 +6,8 @@ from typing import Final
 
 from deploy.grafana.panels import FIRING, Dashboard, Panel, Row, figure, query
 
+_NOTIFIED: Final = "thalweg_notify_alerts_total"
+
 
 def _of_workers(metric: str) -> str:
     return f'{metric}{{instance=~"$worker"}}'
@@ -25,6 +27,11 @@ def _quantile(quantile: float, metric: str) -> str:
 
 def _middle_and_tail(metric: str) -> list[tuple[str, str]]:
     return [(_quantile(0.5, metric), "p50"), (_quantile(0.99, metric), "p99")]
+
+
+def _notify_tail(metric: str) -> list[tuple[str, str]]:
+    rate = f"sum by (receiver, le) (rate({metric}_bucket[15m]))"
+    return [(f"histogram_quantile(0.95, {rate})", "{{receiver}}")]
 
 
 ENGINE: Final = Dashboard(
@@ -50,7 +57,7 @@ ENGINE: Final = Dashboard(
                 ),
                 figure(
                     "Partitions owned",
-                    "Of all workers together: as many as the topics have.",
+                    "Of all workers together: as many as there are, but in rebalances.",
                     "thalweg:partitions:owned",
                     good_from=1,
                 ),
@@ -168,9 +175,11 @@ ENGINE: Final = Dashboard(
             [
                 Panel(
                     "Partitions",
-                    "By owner.",
-                    _by_worker("thalweg_partitions_owned"),
-                    stacked=True,
+                    "By owner, and how many there are.",
+                    [
+                        *_by_worker("thalweg_partitions_owned"),
+                        ("max(thalweg_partitions)", "there are"),
+                    ],
                 ),
                 Panel(
                     "Unrest",
@@ -271,6 +280,56 @@ ENGINE: Final = Dashboard(
                     "Per second, by what they tell of an incident.",
                     [(f"sum by (event) ({_rate('thalweg_alerts_total')})", "{{event}}")],
                     "ops",
+                ),
+            ],
+        ),
+        Row(
+            "Notifications",
+            [
+                Panel(
+                    "Alerts by what became of them",
+                    "Of thalweg notify, in 15 minutes, by receiver. Dead letters are on their "
+                    "topic; lost ones had left the drift topic before they were read.",
+                    [
+                        (
+                            f"sum by (receiver, outcome) (increase({_NOTIFIED}[15m]))",
+                            "{{receiver}} {{outcome}}",
+                        )
+                    ],
+                ),
+                Panel(
+                    "Alerts that wait",
+                    "Read, and neither accepted nor given up, by receiver.",
+                    [("sum by (receiver) (thalweg_notify_pending)", "{{receiver}}")],
+                ),
+                Panel(
+                    "Age when accepted, p95",
+                    "Of 15 minutes, by receiver: one alert in twenty was older.",
+                    _notify_tail("thalweg_notify_delay_seconds"),
+                    "s",
+                ),
+                Panel(
+                    "Attempts",
+                    "Requests per second, by receiver and by what became of them.",
+                    [
+                        (
+                            "sum by (receiver, result) (rate(thalweg_notify_attempts_total[15m]))",
+                            "{{receiver}} {{result}}",
+                        )
+                    ],
+                    "ops",
+                ),
+                Panel(
+                    "An attempt takes, p95",
+                    "Of 15 minutes, by receiver: one request in twenty took longer.",
+                    _notify_tail("thalweg_notify_attempt_seconds"),
+                    "s",
+                ),
+                Panel(
+                    "Receivers that are down",
+                    "1 while a receiver takes nothing.",
+                    [("max by (receiver) (thalweg_notify_receiver_down)", "{{receiver}}")],
+                    maximum=1,
                 ),
             ],
         ),

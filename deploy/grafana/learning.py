@@ -200,6 +200,19 @@ LEARNING: Final = Dashboard(
                     stacked=True,
                 ),
                 Panel(
+                    "Budget",
+                    "USD that were spent beyond the budget and are to be repaid; below 0 what is "
+                    "saved. Nothing where the policy has none.",
+                    [
+                        (
+                            'max(thalweg_route_budget_debt_usd{route="$route"})',
+                            "beyond the budget",
+                        )
+                    ],
+                    "currencyUSD",
+                    zero=False,
+                ),
+                Panel(
                     "Failed calls",
                     "Share of the calls whose reward said success: false, by arm.",
                     [(_of_arms("route_arm:thalweg_route_errors:ratio15m"), "{{arm}}")],

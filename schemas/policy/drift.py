@@ -47,7 +47,7 @@ class KsWindow(Strict, frozen=True, tag="ks_window", tag_field="name"):
     """Kolmogorov-Smirnov's test of the newest values against those before, by ``delta``."""
 
     window: Annotated[int, Meta(ge=20, le=2_000)] = 200
-    """``delta`` is about the chance of a false drift per 10,000 values."""
+    """``delta`` bounds the chance of a first false drift in 1,000 values."""
 
 
 DriftDetector = Adwin | PageHinkley | Cusum | KsWindow

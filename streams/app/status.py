@@ -66,6 +66,7 @@ def status_of(app: WorkerApp) -> WorkerView:
         phase=phase,
         reason=reason,
         partitions=engine.partitions,
+        topic_partitions=int(app.conf.topic_partitions),
         recovery_left=left,
         recovered=app.recovered,
         loop_age_s=age,

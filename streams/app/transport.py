@@ -1,15 +1,15 @@
 """Faust's aiokafka transport, reading for batches and from the stamps' positions.
 
-What differs from Faust's own: a fetch waits at the broker for milliseconds, not 1.5 seconds; what
-is fetched goes on as whole batches, without two tasks and an interval tree per event; after a
-rebalance the inputs are read from where the state says, not from the group's offsets, and those
-are committed to what the state says for monitoring.
+What differs from Faust's own: the consumer has no thread of its own; a fetch waits at the broker
+for milliseconds, not 1.5 seconds; what is fetched goes on as whole batches, without two tasks and
+an interval tree per event; after a rebalance the inputs are read from where the state says, not
+from the group's offsets, and those are committed to what the state says for monitoring.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, ClassVar, Protocol
 
 import aiokafka
@@ -17,6 +17,8 @@ from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.transports import ConsumerT
+from mode.services import Service
+from mode.utils.futures import maybe_async
 
 from streams.app.batches import FetchedRecords
 
@@ -39,11 +41,48 @@ class Reader(Protocol):
         ...
 
 
-class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """The thread of the Kafka consumer; every method that touches records runs in its loop."""
+class InLoopConsumer(driver.AIOKafkaConsumerThread):
+    """Faust's Kafka consumer without its thread: it runs in the event loop of the worker.
+
+    A thread of its own makes two hand-overs of every fetch, each of which may wait for the
+    interpreter's lock. Cycles are short, and what is long (restoring a partition) runs in another
+    thread, so that heartbeats are in time here too.
+    """
 
     generation = 0
     fetch_max_wait_ms = 10
+    wait_for_shutdown = False
+
+    def __init__(self, *args: Any, loop: asyncio.AbstractEventLoop, **kwargs: Any) -> None:
+        super().__init__(*args, loop=loop, thread_loop=loop, **kwargs)
+
+    async def start(self) -> None:
+        """Start as any service does."""
+        self._thread_started.set()
+        await Service.start(self)
+
+    async def stop(self) -> None:
+        """Stop as any service does."""
+        await Service.stop(self)
+
+    async def on_stop(self) -> None:
+        """Leave the group, and disconnect."""
+        await self.on_thread_stop()
+
+    def _stopped_set(self) -> None:
+        self._stopped.set()
+
+    def set_shutdown(self) -> None:
+        """Tell who waits for the end."""
+        self._shutdown.set()
+
+    _stop_children = Service._stop_children
+    _stop_futures = Service._stop_futures
+    _stop_exit_stacks = Service._stop_exit_stacks
+
+    async def call_thread(self, fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call it here: there is no thread."""
+        return await maybe_async(fun(*args, **kwargs))
 
     def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -90,11 +129,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 class Consumer(driver.Consumer):
     """Delivers batches; seeks and commits what its reader says."""
 
-    _thread: ConsumerThread
+    _thread: InLoopConsumer
     reader: Reader
 
-    def _new_consumer_thread(self) -> ConsumerThread:
-        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+    def _new_consumer_thread(self) -> InLoopConsumer:
+        return InLoopConsumer(self, loop=self.loop, beacon=self.beacon)
 
     def follow(self, reader: Reader, fetch_wait: float) -> None:
         """Read where ``reader`` says; a fetch waits ``fetch_wait`` seconds for data."""

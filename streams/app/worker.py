@@ -20,6 +20,7 @@ from streams.app.table import StateTable, new_table
 from streams.app.transport import Consumer, Transport
 from streams.durable.owner import HaltError
 from streams.engine.engine import Engine
+from streams.engine.outlook import budgets
 from streams.monitor.monitor import Monitor
 from streams.monitor.telemetry import Telemetry
 from streams.monitor.view import WorkerView
@@ -83,7 +84,11 @@ class WorkerApp(faust.App):
         self.state_table.on_recovered = self._claim
         for topic in settings.topics.inputs:
             self._add_agent(topic)
-        self.telemetry.follow(self.status, lambda: int(time.time() * 1000))
+        self.telemetry.follow(
+            self.status,
+            lambda: int(time.time() * 1000),
+            lambda routes: budgets(self.engine, routes),
+        )
         if settings.web:
             web: Any = self.web
             add_endpoints(web.web_app, self.telemetry.registry, self.status)

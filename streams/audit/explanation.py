@@ -13,6 +13,7 @@ from rich.text import Text
 from core.routing.explained import Belief, Explanation, RewardEvent
 from schemas.decision import Rejection
 from streams.audit.explain import Explained
+from streams.audit.explained_circumstances import heading, show_budget, show_shadow, show_trial
 from streams.console import make_table, paragraph, print_table
 
 _STANDINGS: Final = {
@@ -28,6 +29,7 @@ _VERDICTS: Final = {
     "late": "refused: after the reward window",
     "duplicate": "repeats what was counted; ignored",
     "contradicting": "refused: another reward was counted already",
+    "refused": "refused; the decision stays open for a corrected one",
 }
 _SOURCES: Final = {
     "algorithm": "by the algorithm",
@@ -63,9 +65,10 @@ def show(console: Console, found: Explained) -> None:
     if why.features is not None:
         _show_features(console, why.features)
     _show_arms(console, why)
-    _show_budget(console, why)
-    _show_trial(console, why)
+    show_budget(console, why)
+    show_trial(console, why)
     _show_draw(console, why)
+    show_shadow(console, why)
     _show_rewards(console, found.rewards)
 
 
@@ -82,14 +85,9 @@ def _notes(found: Explained) -> list[str]:
     return notes
 
 
-def _heading(console: Console, text: str) -> None:
-    console.print()
-    console.print(text)
-
-
 def _show_policy(console: Console, why: Explanation) -> None:
     algorithm = _settings(why.algorithm)
-    _heading(console, f"Policy version {why.policy_version}: {algorithm}")
+    heading(console, f"Policy version {why.policy_version}: {algorithm}")
     if why.forgetting is not None:
         paragraph(console, Text(f"Forgetting: {_settings(why.forgetting)}."))
     paragraph(console, Text(f"Segment: {why.segment or 'the only one'}."))
@@ -127,7 +125,7 @@ def _compact(value: Any) -> str:
 def _show_features(console: Console, features: dict[str, float]) -> None:
     present = {name: value for name, value in features.items() if value}
     absent = len(features) - len(present)
-    _heading(console, f"Context, {len(features)} components; {absent} of them are 0:")
+    heading(console, f"Context, {len(features)} components; {absent} of them are 0:")
     table = make_table("component", "value", text=1)
     for name, value in present.items():
         table.add_row(name, f"{value:.6g}")
@@ -136,7 +134,7 @@ def _show_features(console: Console, features: dict[str, float]) -> None:
 
 def _show_arms(console: Console, why: Explanation) -> None:
     if why.sets:
-        _heading(console, "Parameter sets in play:")
+        heading(console, "Parameter sets in play:")
         table = make_table("set", "parameters", "rewards", "mean", "probability", text=2)
         for one in why.sets:
             mean = "-" if one.mean is None else f"{one.mean:.4f}"
@@ -145,7 +143,7 @@ def _show_arms(console: Console, why: Explanation) -> None:
             )
         print_table(console, table)
         return
-    _heading(console, "Arms, as they were just before:")
+    heading(console, "Arms, as they were just before:")
     scored = any(one.score is not None for one in why.arms)
     priced = why.budget is not None
     columns = ["arm", "rewards", "mean", "95 % interval", *(["score"] if scored else [])]
@@ -189,69 +187,10 @@ def _interval(belief: Belief) -> str:
     return f"{belief.low:.4f} to {belief.high:.4f}"
 
 
-def _show_budget(console: Console, why: Explanation) -> None:
-    budget = why.budget
-    if budget is None:
-        return
-    _heading(console, "Budget, as it was just before:")
-    kept = "a debt of" if budget.debt >= 0 else "savings of"
-    paragraph(
-        console,
-        Text(
-            f"A request may cost {budget.worth_usd:.6g} USD on average. {budget.requests:,} "
-            f"requests have cost {budget.spent_usd:.6g} USD: {kept} {abs(budget.debt):.4g} "
-            f"requests' worth; one arm may lead to a debt of {budget.burst:g}."
-        ),
-    )
-    paragraph(
-        console,
-        Text(
-            f"Price of money: {budget.price:.6g} reward per USD. What an arm is expected to cost, "
-            "times the price, was taken off what it is thought to earn:"
-        ),
-    )
-    for arm in why.arms:
-        if arm.cost_usd is not None:
-            paragraph(console, Text(f"{arm.arm}: {arm.cost_usd * budget.price:.6g}"), bullet=True)
-
-
-def _show_trial(console: Console, why: Explanation) -> None:
-    trial = why.trial
-    if trial is None:
-        return
-    _heading(console, f"{trial.kind.capitalize()} {trial.name}: variant {trial.variant}")
-    paragraph(
-        console,
-        Text(
-            f"{trial.unit!r} draws {trial.draw:.6g}: a hash of route, {trial.kind} and unit, which "
-            "says whose share it is. The variants and what each would do with this request:"
-        ),
-    )
-    arms = list(trial.mix)
-    table = make_table("variant", "share", *arms, text=1)
-    for one in trial.variants:
-        name = f"→ {one.variant}" if one.variant == trial.variant else f"  {one.variant}"
-        row = [f"{one.shares.get(arm, 0.0):.6g}" if one.shares else "-" for arm in arms]
-        table.add_row(name, f"{one.share:.6g}", *row)
-    table.add_row("  all", "", *(f"{trial.mix[arm]:.6g}" for arm in arms))
-    print_table(console, table)
-    for one in trial.variants:
-        if one.refused is not None:
-            paragraph(console, Text(f"{one.variant}: {one.refused}"), bullet=True)
-    if why.session is None:
-        paragraph(
-            console,
-            Text(
-                f"So {why.arm} had probability {why.propensity:.6g} before it was known which "
-                "variant is met. Within the variant it was drawn as follows."
-            ),
-        )
-
-
 def _show_draw(console: Console, why: Explanation) -> None:
     if why.session is not None:
         return
-    _heading(console, f"Draw: {why.draw:.16f}, a hash of route, request id and policy version")
+    heading(console, f"Draw: {why.draw:.16f}, a hash of route, request id and policy version")
     table = make_table("", "arm", "from", "below", text=2)
     for share in (share for share in why.shares if share.probability):
         mark = "→" if share.arm == why.arm else ""
@@ -261,13 +200,14 @@ def _show_draw(console: Console, why: Explanation) -> None:
 
 def _show_rewards(console: Console, rewards: list[RewardEvent]) -> None:
     if not rewards:
-        _heading(console, "Reward: none was applied yet, or ever")
+        heading(console, "Reward: none was applied yet, or ever")
         return
-    _heading(console, "Reward:")
+    heading(console, "Reward:")
     for event in rewards:
         outcome = ", ".join(f"{name} {_compact(value)}" for name, value in event.outcome.items())
         text = f"state version {event.state_version}: {outcome or 'nothing measured'}"
-        paragraph(console, Text(f"{text}; {_VERDICTS[event.verdict]}"), bullet=True)
+        why = f" ({event.refused})" if event.verdict == "refused" else ""
+        paragraph(console, Text(f"{text}; {_VERDICTS[event.verdict]}{why}"), bullet=True)
         if event.ignored:
             paragraph(console, Text(f"unknown fields, ignored: {event.ignored}"), bullet=True)
         if event.reward is not None:

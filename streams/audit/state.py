@@ -16,13 +16,22 @@ from schemas.state import (
 _KINDS = {
     b"A": "the statistics of arm",
     b"D": "the decision of",
+    b"E": "the costs and latencies of route",
     b"G": "the segments of route",
     b"H": "the held rewards of",
+    b"I": "the open incident of",
+    b"L": "what thresholds look at of",
+    b"M": "the request mix of",
+    b"N": "the anomaly detector of",
     b"P": "a policy of route",
     b"Q": "the search of",
     b"R": "the counters of route",
+    b"T": "the session of",
     b"V": "the vocabularies of route",
     b"W": "the detector of",
+    b"X": "the experiment or rollout of",
+    b"Y": "the shadow of",
+    b"w": "the newest values of the detector",
 }
 
 
@@ -66,5 +75,6 @@ def described(key: bytes) -> str:
     """What a key holds, for people."""
     if key[:1] == b"P":
         return f"policy version {int.from_bytes(key[-8:], 'big')} of {key[1:-9].decode()}"
-    names = [part.decode("utf-8", "replace") for part in key[1:].split(b"\0")]
+    kept = key[2:] if key[:1] == b"w" else key[1:]
+    names = [part.decode("utf-8", "replace") for part in kept.split(b"\0")]
     return f"{_KINDS.get(key[:1], 'the entry')} {', '.join(name for name in names if name)}"

@@ -67,7 +67,7 @@ log = logging.getLogger(__name__)
     type=click.IntRange(1, 65_535),
     help="Web server port; every worker on a machine needs its own.",
 )
-@click.option("--without-web", is_flag=True, help="Serve no metrics.")
+@click.option("--without-web", is_flag=True, help="Serve no page and no metrics.")
 @click.option(
     "--metrics-routes",
     default=50,
@@ -159,6 +159,11 @@ def check_free(host: str, port: int) -> None:
             ) from error
 
 
+def web_address(host: str, port: int) -> str:
+    """Where the web server is found: the address that it listens on."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def run(settings: Settings, found: Installation) -> NoReturn:
     """Run a worker in this process until it is told to stop, and exit."""
     # Before numpy is there: its matrices are small here, and threads would only wait for each
@@ -172,7 +177,8 @@ def run(settings: Settings, found: Installation) -> NoReturn:
     own.data_dir.mkdir(exist_ok=True)
     log.info("worker of %r at %s, state in %s", own.name, own.brokers, own.data_dir)
     if own.web:
-        log.info("metrics at http://%s:%d/metrics", own.host, own.port)
+        address = web_address(own.host, own.port)
+        log.info("page at %s/, metrics at %s/metrics", address, address)
     app = WorkerApp(own, found.partitions)
     app.finalize()
     runner = faust.Worker(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from core.routing.ledger import ledger
 from core.routing.summarised import RouteSummary
 from core.routing.summary import summarise
 from streams.engine.engine import Engine
-from streams.monitor.view import Lag, OpenIncidents
+from streams.monitor.view import BudgetNow, Lag, OpenIncidents
 from streams.settings import Topics
 
 _ROLES: Final = ("policies", "requests", "rewards")
@@ -63,3 +64,12 @@ def summary(engine: Engine, route: str) -> RouteSummary | None:
         if found is not None:
             return found
     return None
+
+
+def budgets(engine: Engine, routes: Iterable[tuple[int, str]]) -> Iterator[BudgetNow]:
+    """How those of the routes, each with its partition, that have a budget stand with it."""
+    for partition, name in routes:
+        owner = engine.owners.get(partition)
+        found = None if owner is None else ledger(owner.router.state.memory, name)
+        if found is not None:
+            yield BudgetNow(name, found.debt * found.worth_usd, found.held)

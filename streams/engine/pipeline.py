@@ -86,7 +86,8 @@ class Pipeline:
             if gap is None:
                 break
             follow(local, await read_gap(self._settings, owner.partition, gap))
-        unpublished = owner.start()
+        # Restoring takes seconds where many decisions are open; heartbeats go on meanwhile.
+        unpublished = await asyncio.to_thread(owner.start)
         await asyncio.gather(*await self._outputs.publish(owner.partition, [unpublished]))
         owner.published(unpublished, 0)
 
@@ -165,12 +166,15 @@ class Pipeline:
             self._fail(error)
 
     def _tell_policies(self, partition: int, part: Part) -> None:
-        """Log which policies a part has put in force."""
+        """Tell which policies a part has put in force."""
         if part.stamp.policies == self._policies.get(partition):
             return
         self._policies[partition] = part.stamp.policies
+        adopted = []
         for key, value in part.puts.items():
             if key[:1] == POLICY and value is not None:
                 route, version = split_policy_key(key)
                 if version:
                     log.info("policy of %s: version %d is in force", route, version)
+                    adopted.append(route)
+        self._telemetry.adopted(partition, adopted)

@@ -22,6 +22,7 @@ QUANTILES: Final = (0.5, 0.95, 0.99)
 # The columns of a row of decisions, and of a row of rewards.
 DECIDED, EXPLORED = range(2)
 (JOINED, N, MEAN, M2, COSTS, COST, CALLS, P50, P95, P99, TOLD, FAILED, DELAY) = range(13)
+QUALITIES, QUALITY = 13, 14
 
 
 def latency_bucket(latency_ms: float) -> int:
@@ -79,6 +80,8 @@ class Rewards:
         "joined",
         "latencies",
         "n",
+        "qualities",
+        "quality",
         "squares",
         "told",
         "total",
@@ -91,6 +94,8 @@ class Rewards:
         self.total = 0.0
         self.squares = 0.0
         """Of the rewards less one half, which loses no digits."""
+        self.qualities = 0
+        self.quality = 0.0
         self.costs = 0
         self.cost = 0.0
         self.latencies: dict[int, int] = {}
@@ -104,6 +109,8 @@ class Rewards:
         self.n += other.n
         self.total += other.total
         self.squares += other.squares
+        self.qualities += other.qualities
+        self.quality += other.quality
         self.costs += other.costs
         self.cost += other.cost
         add_counts(self.latencies, other.latencies)
@@ -122,6 +129,7 @@ class Rewards:
             *(self.joined, n, mean, m2, self.costs, self.cost, calls),
             *spread,
             *(self.told, self.failed, self.delay),
+            *(self.qualities, self.quality),
         )
 
 

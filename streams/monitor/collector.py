@@ -19,7 +19,7 @@ from streams.metrics import OTHER, REFUSALS
 from streams.monitor.counts import ArmCounts, RouteCounts, Spread
 from streams.monitor.history import Recent
 from streams.monitor.monitor import Monitor
-from streams.monitor.view import ArmNow, WorkerView
+from streams.monitor.view import ArmNow, BudgetNow, WorkerView
 
 _FAMILIES: Final[Mapping[str, Callable[..., Any]]] = {
     "counter": CounterMetricFamily,
@@ -29,6 +29,8 @@ _FAMILIES: Final[Mapping[str, Callable[..., Any]]] = {
 }
 Values = Iterator[tuple[list[str], tuple[Any, ...]]]
 """The labels of a series beyond the route, and what its family's ``add_metric`` takes."""
+Budgets = Callable[[Iterable[tuple[int, str]]], Iterable[BudgetNow]]
+"""Of routes, each with its partition, how those with a budget stand with it."""
 
 
 def _per_arm(values: Callable[[ArmCounts], tuple[Any, ...]]) -> Callable[[RouteCounts], Values]:
@@ -135,6 +137,21 @@ class RouteCollector(Collector):
         yield _made(metrics.ALERTS, [(list(labels), (count,)) for labels, count in alerts])
 
 
+class BudgetCollector(Collector):
+    """How the routes that have a name in the metrics stand with their budgets."""
+
+    def __init__(self, monitor: Monitor, budgets: Budgets) -> None:
+        self._monitor = monitor
+        self._budgets = budgets
+
+    def collect(self) -> Iterator[Metric]:
+        """The families of one scrape."""
+        named = [(route.partition, route.name) for route in self._monitor.named]
+        found = list(self._budgets(named))
+        yield _made(metrics.ROUTE_BUDGET_DEBT, [([one.route], (one.debt_usd,)) for one in found])
+        yield _made(metrics.ROUTE_BUDGET_HELD, [([one.route], (one.held,)) for one in found])
+
+
 class WorkerCollector(Collector):
     """How the worker is at the time of the scrape."""
 
@@ -147,7 +164,8 @@ class WorkerCollector(Collector):
         for metric, value in (
             (metrics.READY, float(status.phase == "ready")),
             (metrics.LOOP_AGE, status.loop_age_s),
-            (metrics.PARTITIONS, len(status.partitions)),
+            (metrics.PARTITIONS, status.topic_partitions),
+            (metrics.PARTITIONS_OWNED, len(status.partitions)),
             (metrics.RECOVERY_LEFT, status.recovery_left),
             (metrics.INBOX_RECORDS, status.inbox_records),
             (metrics.INBOX_BYTES, status.inbox_bytes),

@@ -98,7 +98,11 @@ class Detail:
             cell.n += 1
             cell.total += reward
             cell.squares += (reward - 0.5) * (reward - 0.5)
-        cost, latency, success = outcome.cost_usd, outcome.latency_ms, outcome.success
+        quality, cost = outcome.quality, outcome.cost_usd
+        latency, success = outcome.latency_ms, outcome.success
+        if quality is not None:
+            cell.qualities += 1
+            cell.quality += quality
         if cost is not None:
             cell.costs += 1
             cell.cost += cost

@@ -25,9 +25,12 @@ from streams.monitor.cells import (
     P50,
     P95,
     P99,
+    QUALITIES,
+    QUALITY,
     TOLD,
     Floats,
     N,
+    add_counts,
     quantiles,
 )
 from streams.monitor.detail import Detail
@@ -120,6 +123,14 @@ def history_of(
     )
 
 
+def latency_p95(detail: Detail, now_ms: int) -> float | None:
+    """The 95th percentile of the latencies of all arms, of the last 15 to 18 minutes, in ms."""
+    counts: dict[int, int] = {}
+    for track in detail.tracks.values():
+        add_counts(counts, track.latencies(now_ms // FINE_MS))
+    return quantiles(counts)[1] if counts else None
+
+
 def _curve(arm: str, track: Track, first: int, count: int, *, fine: bool) -> ArmCurve:
     lanes = track.decisions, track.rewards
     decisions, rewards = (
@@ -167,6 +178,7 @@ def _now(arm: str, track: Track, first: int, bucket: int) -> ArmNow:
         variance=m2 / (n - 1.0) if n > 1 else None,
         low=float(low[0]) if n > 1 else None,
         high=float(high[0]) if n > 1 else None,
+        quality=float(sums[QUALITY] / sums[QUALITIES]) if sums[QUALITIES] else None,
         cost_usd=float(sums[COST] / sums[COSTS]) if sums[COSTS] else None,
         total_cost_usd=float(sums[COST]),
         p50=p50,

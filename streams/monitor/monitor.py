@@ -17,13 +17,13 @@ from schemas.alert import Alert
 from streams.metrics import OTHER, REWARD_SECONDS
 from streams.monitor.counts import RouteCounts, Spread
 from streams.monitor.detail import Detail
-from streams.monitor.history import history_of
+from streams.monitor.history import history_of, latency_p95
 from streams.monitor.routes import Route, Routes
 from streams.monitor.view import AlertList, RouteHistory, RouteLine, RouteList, Sort
 
 RANK_MS: Final = 30_000
 DETAILS: Final = 300
-"""Routes with a history: at 5 arms each, 65 MiB once all have been busy for 6 hours."""
+"""Routes with a history: at 5 arms each, 70 MiB once all have been busy for 6 hours."""
 MOST_ROUTES: Final = 50_000
 """Routes with totals; the idlest ones make room for others."""
 _ALERTS: Final = 1_000
@@ -77,8 +77,13 @@ class Monitor:
             self._partitions[partition] = Routes(self, partition, now_ms)
 
     def know(self, partition: int, routes: Iterable[str]) -> None:
-        """Routes that the partition has, maybe without traffic yet."""
-        found = self._partitions[partition]
+        """Routes that the partition has, maybe without traffic yet.
+
+        Nothing is noted of a partition that another worker has by now.
+        """
+        found = self._partitions.get(partition)
+        if found is None:
+            return
         for name in routes:
             if name not in found.by_name and self._count < self._most_routes:
                 self._add(found, name)
@@ -233,7 +238,8 @@ class Monitor:
         rank = _ORDER[sort]
         upto = offset + limit
         first = heapq.nsmallest(upto, found, key=lambda route: (rank(route), route.name))
-        return RouteList(len(found), [_line(route) for route in first[offset:]])
+        lines = [_line(route, min(self.latest_ms, route.latest)) for route in first[offset:]]
+        return RouteList(len(found), lines)
 
     def history(self, name: str, now_ms: int, span_ms: int = 900_000) -> RouteHistory | None:
         """A route over the last ``span_ms``; None if it is unknown.
@@ -271,7 +277,7 @@ def _mean(total: float, n: int) -> float | None:
     return total / n if n else None
 
 
-def _line(route: Route) -> RouteLine:
+def _line(route: Route, now_ms: int) -> RouteLine:
     return RouteLine(
         route=route.name,
         partition=route.partition,
@@ -281,6 +287,7 @@ def _line(route: Route) -> RouteLine:
         rewards=route.joined,
         reward=_mean(route.reward, route.n),
         cost_usd=_mean(route.cost, route.calls),
+        p95=None if route.detail is None else latency_p95(route.detail, now_ms),
         per_minute=route.per_minute,
         latest=route.latest,
         alerts=route.alerts,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -13,7 +13,7 @@ from core.routing.part import Inputs, Part
 from streams import metrics
 from streams.durable.owner import Batch
 from streams.metrics import Metric
-from streams.monitor.collector import RouteCollector, WorkerCollector
+from streams.monitor.collector import BudgetCollector, Budgets, RouteCollector, WorkerCollector
 from streams.monitor.monitor import Monitor
 from streams.monitor.view import WorkerView
 
@@ -21,6 +21,8 @@ _REWARD_RESULTS: Final[Mapping[str, str]] = {
     "late_reward": "late",
     "contradicting_reward": "contradicting",
     "unknown_request": "unknown",
+    "unknown_arm": "unknown_arm",
+    "empty_outcome": "empty",
     "held_rewards_full": "held_full",
 }
 """What became of a reward, by the reason of its dead letter."""
@@ -74,9 +76,12 @@ class Telemetry:
             registry=self.registry,
         )
 
-    def follow(self, status: Callable[[], WorkerView], now_ms: Callable[[], int]) -> None:
+    def follow(
+        self, status: Callable[[], WorkerView], now_ms: Callable[[], int], budgets: Budgets
+    ) -> None:
         """Show at each scrape how the worker is, and what the monitor has seen."""
         self.registry.register(RouteCollector(self._monitor, now_ms))
+        self.registry.register(BudgetCollector(self._monitor, budgets))
         self.registry.register(WorkerCollector(status))
 
     def applied(self, inputs: Inputs) -> None:
@@ -125,6 +130,10 @@ class Telemetry:
                     self._monitor.refused[result] += 1
                 letters.append(letter)
         return letters
+
+    def adopted(self, partition: int, routes: Iterable[str]) -> None:
+        """Policies of these routes came into force, maybe before their first request."""
+        self._monitor.know(partition, routes)
 
     def claimed(self, partitions: int) -> None:
         """So many partitions were claimed."""

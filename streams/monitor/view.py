@@ -31,6 +31,9 @@ class RouteLine(Struct, frozen=True):
     """Mean reward."""
     cost_usd: float | None
     """Mean cost of a call."""
+    p95: float | None
+    """The 95th percentile of latency in ms, within 2.5 %, over the 15 to 18 minutes before
+    ``latest``; None for a route without a history."""
     per_minute: float
     """Decisions per minute of late: faded by half every minute."""
     latest: int
@@ -65,6 +68,8 @@ class ArmNow(Struct, frozen=True):
     low: float | None
     high: float | None
     """The 95 % interval of the mean reward by Student's t; None for fewer than two."""
+    quality: float | None
+    """Mean quality as rewards told it; None where none did. Signals are not part of it."""
     cost_usd: float | None
     """Mean cost of a call."""
     total_cost_usd: float
@@ -165,6 +170,16 @@ class OpenIncidents(Struct, frozen=True):
     count: int
 
 
+class BudgetNow(Struct, frozen=True):
+    """How a route stands with its budget."""
+
+    route: str
+    debt_usd: float
+    """What was spent beyond the budget; negative for savings."""
+    held: bool
+    """Whether the budget is kept, as ``core.budget.Pacer.held`` has it."""
+
+
 class WorkerView(Struct, frozen=True):
     """How the worker is."""
 
@@ -172,6 +187,8 @@ class WorkerView(Struct, frozen=True):
     reason: str
     """Why it is not ready, in words; "" while it is."""
     partitions: list[int]
+    topic_partitions: int
+    """Of each topic, over all workers."""
     recovery_left: int
     """Changelog records that recovery has still to read."""
     recovered: int

@@ -29,6 +29,7 @@ NAMES: Final[dict[AlertType, str]] = {
     "threshold": "ThalwegThreshold",
     "join": "ThalwegFeedback",
     "guardrail": "ThalwegGuardrail",
+    "budget": "ThalwegBudget",
     "experiment": "ThalwegExperiment",
     "rollout": "ThalwegRollout",
 }

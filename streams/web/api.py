@@ -19,6 +19,9 @@ Whereabouts = Literal["here", "elsewhere", "unknown"]
 """Of a route: this worker's; of a partition of another worker's; ours, but never heard of."""
 
 
+Goodness = Literal["quality", "reward"]
+
+
 class Incident(Struct, frozen=True):
     """What an incident has come to, by the newest of its events that are remembered."""
 
@@ -85,6 +88,8 @@ class Overview(Struct, frozen=True):
 
     worker: Worker
     open_alerts: int
+    charts: bool
+    """Whether the charts' library is installed."""
     total: int
     matching: int
     page: int
@@ -108,8 +113,10 @@ class RouteView(Struct, frozen=True):
     summary: RouteSummary | None
     policy: dict[str, Any] | None
     """The policy in force, as published; None without one."""
+    front_by: Goodness
+    """What arms are compared by, besides their cost."""
     front: list[str]
-    """Arms that no other arm beats in both reward and cost."""
+    """Arms that no other arm beats in both."""
     open: int
     severity: Severity | None
     """How many of its incidents are open, and the gravest of these."""

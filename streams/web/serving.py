@@ -58,7 +58,11 @@ def add_page(application: web.Application, source: Source) -> None:
     def overview(query: Query) -> Any:
         sorts: tuple[Sort, ...] = get_args(Sort)
         return views.overview(
-            source, query.text("q"), query.one_of("sort", sorts), query.number("page")
+            source,
+            query.text("q"),
+            query.one_of("sort", sorts),
+            query.number("page"),
+            charts=charts_path() is not None,
         )
 
     def route(query: Query) -> Any:

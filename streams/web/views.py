@@ -12,6 +12,7 @@ from streams.web.api import (
     Alerts,
     Cycles,
     Engine,
+    Goodness,
     Incident,
     Line,
     Overview,
@@ -34,7 +35,9 @@ REMEMBERED: Final = 10_000
 State = Literal["all", "open", "over"]
 
 
-def overview(source: Source, search: str, sort: Sort, page: int) -> Overview:
+def overview(
+    source: Source, search: str, sort: Sort, page: int, *, charts: bool = False
+) -> Overview:
     """A page of the routes whose names contain ``search``; the last one, if ``page`` is beyond."""
     found = source.routes(search, sort, page * PAGE_SIZE, PAGE_SIZE)
     if page and not found.routes:
@@ -49,6 +52,7 @@ def overview(source: Source, search: str, sort: Sort, page: int) -> Overview:
     return Overview(
         worker=worker(source, status, source.cycles()),
         open_alerts=_open_alerts(status),
+        charts=charts,
         total=status.routes,
         matching=found.total,
         page=page,
@@ -78,6 +82,7 @@ def route(source: Source, name: str, span_ms: int, *, charts: bool) -> RouteView
         told = fold(source.alerts(REMEMBERED, name).alerts)
         incidents = told + untold(summary, told)
     still_open = list(filter(is_open, incidents))
+    by = goodness([] if history is None else history.arms)
     return RouteView(
         open_alerts=_open_alerts(status),
         route=name,
@@ -88,16 +93,30 @@ def route(source: Source, name: str, span_ms: int, *, charts: bool) -> RouteView
         history=history,
         summary=summary,
         policy=None if summary is None else source.policy(name),
-        front=[] if history is None else front(history.arms),
+        front_by=by,
+        front=[] if history is None else front(history.arms, by),
         open=len(still_open),
         severity=gravest(still_open),
         incidents=incidents[:LISTED],
     )
 
 
-def front(arms: list[ArmNow]) -> list[str]:
-    """Arms that no other arm beats in both mean reward and mean cost."""
-    points = [[_or_nan(arm.reward), _or_nan(arm.cost_usd)] for arm in arms]
+def goodness(arms: list[ArmNow]) -> Goodness:
+    """What to hold against cost: quality, where it is known of all arms that are rewarded.
+
+    Rewards may have costs in them already.
+    """
+    rewarded = [arm for arm in arms if arm.reward is not None]
+    told = rewarded and all(arm.quality is not None for arm in rewarded)
+    return "quality" if told else "reward"
+
+
+def front(arms: list[ArmNow], by: Goodness) -> list[str]:
+    """Arms that no other arm beats in both the mean of ``by`` and mean cost."""
+    values = [arm.quality if by == "quality" else arm.reward for arm in arms]
+    points = [
+        [_or_nan(value), _or_nan(arm.cost_usd)] for arm, value in zip(arms, values, strict=True)
+    ]
     if not points:
         return []
     best = non_dominated(np.array(points), (True, False))

@@ -31,6 +31,7 @@ _STATUS = WorkerView(
     phase="ready",
     reason="",
     partitions=list(range(8)),
+    topic_partitions=8,
     recovery_left=0,
     recovered=0,
     loop_age_s=0.0,
@@ -101,7 +102,7 @@ def measure(routes: int, arms: int, events: int) -> dict[str, Any]:
     monitor.take([0], NOW - 900_000)
     monitor.tend(NOW)
     telemetry = Telemetry(monitor)
-    telemetry.follow(lambda: _STATUS, lambda: NOW)
+    telemetry.follow(lambda: _STATUS, lambda: NOW, lambda _: ())
     costs = _play(monitor, played, 900_000)
     text = generate_latest(telemetry.registry)
     busiest = monitor.routes(limit=1).routes[0].route

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.drift.adwin import Adwin, Cut
+from core.drift.adwin import Adwin
+from core.drift.base import Cut
 
 RECORDED = Path(__file__).parents[2] / "streams" / "demo" / "data" / "llm-replay.csv"
 MODELS = ("llama-3.1-8b", "mistral-large", "gemini-2.5-pro")

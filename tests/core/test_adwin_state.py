@@ -79,10 +79,10 @@ def test_bytes_that_are_no_state_are_refused() -> None:
     good = detector.encode()
     late = good[:2] + struct.pack("<I", 33) + good[6:]
     never = good[:2] + struct.pack("<I", 0) + good[6:]
-    crowded = good[:23] + b"\xff" + good[24:]
+    crowded = good[:27] + b"\xff" + good[28:]
     for bad in (
         b"",
-        b"\x02" + good[1:],
+        b"\x01" + good[1:],
         good[:5],
         good[:20],
         good[:30],
@@ -92,9 +92,28 @@ def test_bytes_that_are_no_state_are_refused() -> None:
     ):
         with pytest.raises(ValueError, match="not a"):
             Adwin.decode(bad, 0.002, 0.02)
-    for bad in (never, crowded, good[:22] + b"\0" + good[23:]):
+    for bad in (never, crowded, good[:26] + b"\0" + good[27:]):
         with pytest.raises(ValueError, match="not a"):
             Adwin.decode(bad, 0.002, 0.02)
     with pytest.raises(ValueError, match="not a"):
         Adwin.decode(good, 0.002, 0.02, max_buckets=2)
     assert Adwin.decode(good, 0.002, 0.02).encode() == good
+
+
+def test_only_a_scan_changes_the_base() -> None:
+    detector, bases = Adwin(), set()
+    for number, value in enumerate(values("step", graded, 3)[:640], 1):
+        detector.update(value)
+        bases.add(detector.base())
+        assert len(detector.tail()) == 8 * (number % 32)
+        assert detector.encode() == detector.base() + detector.tail()
+        assert detector.merges == number // 32
+    assert len(bases) == 640 // 32 + 1
+
+
+def test_means_stay_between_0_and_1_whatever_the_rounding() -> None:
+    detector = Adwin()
+    stream = np.random.default_rng(76).uniform(0.3125, 1.0, 76).tolist() + [0.0] * 40
+    found = [cut for value in stream if (cut := detector.update(value)) is not None]
+    assert found
+    assert all(0.0 <= mean <= 1.0 for cut in found for mean in (cut.before_mean, cut.after_mean))

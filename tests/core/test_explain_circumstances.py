@@ -10,6 +10,7 @@ from core.routing.draw import uniform
 from core.routing.explain import Watch, WatchedRouter
 from core.routing.explained import Explanation
 from core.routing.part import Inputs
+from schemas.state import decision_key, decode_decision
 from tests.core.routing import BETA, T0, Driver, R, arms
 
 LINEAR = {"name": "linucb"}
@@ -59,6 +60,21 @@ CASES: dict[str, dict[str, Any]] = {
         "context": TASKS,
     },
     "rollout": {"rollout": ROLLOUT},
+    "shadow": {
+        "algorithm": BETA,
+        "shadow": {"name": "s", "algorithm": LINEAR},
+        "context": {**TASKS, "segment_by": ["region"]},
+    },
+    "shadow of an experiment": {
+        "algorithm": BETA,
+        "experiment": EXPERIMENT,
+        "shadow": {"name": "s", "arms": ["b", "c"]},
+        "context": TASKS,
+    },
+    "shadow and sessions": {
+        "sticky": {"by": "user_id"},
+        "shadow": {"name": "s", "arms": ["b"]},
+    },
 }
 
 
@@ -174,6 +190,39 @@ def test_a_session_that_stays_says_since_when() -> None:
     others = [view for view in why.arms if view.arm != why.arm]
     assert {view.barred for view in others} == {"the session stays on its arm"}
     assert explained(CASES["session"], 1)[1].source == "algorithm"
+
+
+@pytest.mark.parametrize("index", range(20, 30))
+@pytest.mark.parametrize("case", ["shadow", "shadow of an experiment"])
+def test_the_shadow_shown_is_the_one_that_is_scored(case: str, index: int) -> None:
+    _, why = explained(CASES[case], index)
+    plain = Driver()
+    drive(plain, CASES[case])
+    stored = decode_decision(plain.items[decision_key(R, f"r-{index}")])
+    assert why.shadow is not None
+    assert why.shadow.name == "s"
+    assert sum(why.shadow.shares.values()) == pytest.approx(1.0)
+    assert why.shadow.share == stored.shadow == why.shadow.shares.get(why.arm, 0.0)
+    assert why.shadow.support == stored.support
+
+
+def test_a_decision_that_a_session_keeps_scores_no_shadow() -> None:
+    _, why = explained(CASES["shadow and sessions"], 13)
+    assert why.source == "session"
+    assert why.shadow is not None
+    assert why.shadow.shares
+    assert (why.shadow.share, why.shadow.support) == (None, None)
+
+
+def test_a_reward_that_names_a_stranger_is_told_as_refused() -> None:
+    driver = Watched("r", 2)
+    driver.policy(R, algorithm=BETA)
+    driver.request(R, "r")
+    driver.reward(R, "r", quality=0.5, arm="stranger")
+    driver.reward(R, "r", quality=0.5, final=False)
+    driver.reward(R, "r", quality=0.5)
+    told = [(event.verdict, event.refused) for event in driver.watch.rewards]
+    assert told == [("refused", "unknown_arm"), ("part", ""), ("learned", "")]
 
 
 def test_the_fallback_is_named_as_such() -> None:

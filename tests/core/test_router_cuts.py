@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core import budget
 from core.routing.part import Inputs
 from tests.core.routing import T0, Driver, arms
 
@@ -147,6 +149,15 @@ POLICIES: dict[str, dict[str, Any]] = {
         "algorithm": {"name": "thompson_beta"},
         "guardrails": {"min_quality": 0.8, "min_rewards": 2, "confidence": 0.6, "probe_share": 0.1},
     },
+    "r/broke": {
+        "algorithm": {"name": "thompson_beta"},
+        "budget": {"usd_per_request": 0.001, "burst": 1, "carry": 3},
+    },
+    "r/broke-lin": {
+        "algorithm": {"name": "linucb"},
+        "context": {"segment_by": ["task_type"], "max_segments": 2},
+        "budget": {"usd_per_period": 0.05, "period": "1h", "burst": 1, "carry": 3},
+    },
     "r/period": {
         "algorithm": {"name": "linucb"},
         "budget": {"usd_per_period": 0.5, "period": "1h", "burst": 5, "carry": 20},
@@ -190,6 +201,14 @@ POLICIES: dict[str, dict[str, Any]] = {
     },
 }
 ROUTES = (*POLICIES, "r/none", "r/implicit")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _soon_over_budget() -> Iterator[None]:
+    """A budget counts as not held after two requests instead of hundreds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(budget, "_LONG", 0.05)
+        yield
 
 
 def _events(seed: int, cycles: int) -> list[list[list[tuple[Any, str | None, int]]]]:
@@ -253,6 +272,8 @@ def _events(seed: int, cycles: int) -> list[list[list[tuple[Any, str | None, int
             cycle[2].append((event, route, now + chance.randrange(-300, 300)))
         if number % 4 == 0:
             _burst(cycle, number, now)
+        elif number % 4 == 2:
+            now = _stretch(cycle, number, now, rewarded=number % 8 == 2)
         made.append(cycle)
     return made
 
@@ -264,6 +285,23 @@ def _burst(cycle: list[list[tuple[Any, str | None, int]]], number: int, now: int
         cycle[1].append((event, "r/drift", now))
         quality = 0.9 if number % 8 == 0 else 0.2
         cycle[2].append(({**event, "quality": quality}, "r/drift", now + 1))
+
+
+def _stretch(
+    cycle: list[list[tuple[Any, str | None, int]]], number: int, now: int, *, rewarded: bool
+) -> int:
+    """Half a minute of one route, with a cost that is far off, or without any rewards.
+
+    Returns when it ends.
+    """
+    for one in range(30):
+        now += 1_000
+        event = {"route": "r/watched", "request_id": f"stretch-{number}-{one}"}
+        cycle[1].append((event, "r/watched", now))
+        if rewarded:
+            cost = 0.9 if one == 29 else 0.001 + 0.0001 * (one % 3)
+            cycle[2].append(({**event, "cost_usd": cost, "quality": 0.9}, "r/watched", now + 1))
+    return now
 
 
 def _run(cycles: list[Any], cut: str, seed: int, **limits: Any) -> Driver:
@@ -329,11 +367,11 @@ def test_the_events_reach_every_kind_of_outcome() -> None:
     """The property above is worth nothing if its events do not get everywhere."""
     reasons: Counter[str] = Counter()
     counters: Counter[str] = Counter()
-    alerts = 0
+    alerts: Counter[tuple[str, str]] = Counter()
     for seed in range(30):
         driver = _run(_events(seed, 25), "one by one", seed)
         reasons.update(driver.letters())
-        alerts += len(driver.alerts())
+        alerts.update((alert["type"], alert["event"]) for alert in driver.alerts())
         for route in ROUTES:
             if b"R" + route.encode() in driver.items:
                 record = driver.counts(route)
@@ -357,7 +395,9 @@ def test_the_events_reach_every_kind_of_outcome() -> None:
     }
     assert wanted <= set(reasons), reasons
     assert min(counters.values()) > 0, counters
-    assert alerts > 0
+    told = {"drift", "warning", "anomaly", "threshold", "join", "guardrail", "budget"}
+    assert {(kind, "opened") for kind in told} <= set(alerts), alerts
+    assert ("budget", "resolved") in alerts, alerts
 
 
 @pytest.mark.parametrize("records", [1, 7])

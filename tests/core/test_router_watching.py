@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core.routing.part import Inputs
 from tests.core.routing import Driver, R, arms, learned
 
 MINUTE = 60_000
@@ -65,7 +66,7 @@ def test_one_change_is_one_incident_with_an_end(restarts: bool) -> None:
     end = shown(driver, event="resolved")[0]
     assert end["timestamp"] - end["opened"] > 2 * MINUTE
     assert end["detections"] >= len(events) - 1
-    assert "nothing more was detected" in end["message"]
+    assert "no further drift for 2 min; over after" in end["message"]
     assert len({alert["alert_id"] for alert in driver.alerts()}) == len(driver.alerts())
 
 
@@ -139,9 +140,12 @@ def test_a_threshold_opens_and_resolves(metric: str) -> None:
     opened = driver.alerts()[0]
     assert opened["metric"] == metric
     assert opened["of"].startswith(metric)
-    assert str(next(iter(limit.values()))) in opened["message"]
+    shown_limit = "10 %" if metric == "error_rate" else str(next(iter(limit.values())))
+    assert f"{next(iter(limit))} {shown_limit}" in opened["message"]
     serve(driver, 200, lambda _: good)
-    assert [alert["event"] for alert in driver.alerts()][-1] == "resolved"
+    assert driver.alerts()[-1]["event"] == "resolved"
+    assert "is back: " in driver.alerts()[-1]["message"]
+    assert f"limit {shown_limit}" in driver.alerts()[-1]["message"]
     assert len({alert["incident_id"] for alert in driver.alerts()}) == 1
 
 
@@ -191,7 +195,10 @@ def test_an_incident_ends_when_nothing_is_measured_any_more() -> None:
     driver.now += MINUTE
     driver.reward("some/other", "x", quality=1.0)  # moves the partition's clock
     assert [alert["event"] for alert in driver.alerts()][-1] == "resolved"
-    assert "nothing is measured" in driver.alerts()[-1]["message"]
+    assert driver.alerts()[-1]["message"] == (
+        f"cost on route {R}: nothing was measured over the last 10 s, so the incident is closed "
+        "(it was above 0.01 USD)"
+    )
 
 
 def test_a_silently_broken_feedback_loop_is_told_without_being_asked() -> None:
@@ -299,7 +306,9 @@ def test_a_new_policy_ends_the_incidents_that_it_does_not_speak_of() -> None:
     assert len(shown(driver, event="opened")) == 1
     driver.policy(R, version=2, arms=arms("a"), drift={"on": []}, join=None)
     assert driver.alerts()[-1]["event"] == "resolved"
-    assert "no longer watched" in driver.alerts()[-1]["message"]
+    assert driver.alerts()[-1]["message"] == (
+        f"cost on route {R}: the policy no longer asks for this; the incident is closed"
+    )
     assert not [key for key in driver.items if key[:1] in b"LI"]
 
 
@@ -327,3 +336,21 @@ def test_an_observer_sees_what_happens_and_changes_nothing() -> None:
     kinds = [kind for kind, _ in eye.seen]
     assert kinds.count("decided") == kinds.count("rewarded") == 600
     assert kinds.count("alerted") == len(watched.alerts()) > 0
+
+
+def test_a_window_opens_with_its_first_request_though_the_decision_waits() -> None:
+    """Contextual requests wait to be decided together: the clock goes on meanwhile."""
+    spec = {"metric": "join_rate", "below": 0.5, "window": "10s", "min_samples": 1}
+    found = []
+    for together in (True, False):
+        driver = Driver()
+        driver.policy(R, algorithm={"name": "linucb"}, thresholds=[spec], join=None)
+        requests = [
+            driver.record(1, {"route": R, "request_id": f"q{n}"}, at=driver.now + 1_000 * n)
+            for n in range(40)
+        ]
+        for cut in [requests] if together else [[one] for one in requests]:
+            driver.handle(Inputs(requests=cut))
+        found.append((driver.visible(), driver.alerts()))
+    assert found[0] == found[1]
+    assert [alert["event"] for alert in found[0][1]][:1] == ["opened"]

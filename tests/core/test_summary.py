@@ -47,6 +47,7 @@ CASES: dict[str, dict[str, Any]] = {
             "steps": [0.2, 1.0],
         },
     },
+    "shadow": {"shadow": {"name": "s", "arms": ["b"], "first_report": 10}},
     "search": {
         "arms": [{"id": "base", "model": "m", "params": {"top_p": 1}}],
         "algorithm": {
@@ -185,6 +186,13 @@ def test_a_budget_tells_what_was_spent() -> None:
     assert budget.spent_usd == pytest.approx(30 * 0.004)
     assert budget.debt == pytest.approx(30.0)
     assert budget.price > 0.0
+    assert (budget.worth_usd, budget.held) == (0.002, True)
+    for index in range(30, 500):
+        driver.request(R, f"r{index}")
+        driver.reward(R, f"r{index}", quality=0.5, cost_usd=0.004)
+    budget = _summary(driver).budget
+    assert budget is not None
+    assert not budget.held
 
 
 def test_an_experiment_tells_its_shares_levels_and_verdict() -> None:
@@ -214,6 +222,78 @@ def test_an_experiment_tells_its_shares_levels_and_verdict() -> None:
         assert one.level.n == len(seen[one.variant])
         assert one.level.mean == pytest.approx(float(np.mean(seen[one.variant])))
     assert {one.variant for one in _summary(driver).segments} == {"control", "treatment"}
+    control, treatment = trial.variants
+    assert (control.effect, control.low, control.high) == (None, None, None)
+    difference = float(np.mean(seen["treatment"]) - np.mean(seen["control"]))
+    assert treatment.effect == pytest.approx(difference)
+    assert treatment.low is not None
+    assert treatment.high is not None
+    assert 0.0 < treatment.low < difference < treatment.high
+    assert f"{treatment.low:.4g} to {treatment.high:.4g}" in trial.sentence
+    assert trial.shares == []
+
+
+@pytest.mark.parametrize(("metric", "sign"), [("quality", 1.0), ("cost", -1.0)])
+def test_a_rollout_tells_how_far_the_candidate_is_from_the_control(
+    metric: str, sign: float
+) -> None:
+    driver = Driver()
+    steps = [0.3, 0.6, 1.0]
+    rollout = {**CASES["rollout"]["rollout"], "margins": {metric: 0.5}, "steps": steps}
+    rollout["min_time"] = "1d"
+    driver.policy(R, arms=arms("a", "b"), algorithm=SPLIT, rollout=rollout)
+    trial = _summary(driver).trial
+    assert trial is not None
+    assert trial.shares == steps
+    assert [one.effect for one in trial.variants] == [None, None]
+    seen: dict[str, list[float]] = {"control": [], "candidate": []}
+    for index in range(600):
+        answer = driver.request(R, f"r{index}")
+        value = 0.6 + 0.02 * (index % 5) - (0.2 * sign if answer["variant"] == "candidate" else 0.0)
+        driver.reward(R, f"r{index}", **{"cost": {"cost_usd": value}}.get(metric, {metric: value}))
+        seen[answer["variant"]].append(value)
+    trial = _summary(driver).trial
+    assert trial is not None
+    assert trial.step == 0
+    control, candidate = trial.variants
+    assert control.effect is None
+    difference = float(np.mean(seen["candidate"]) - np.mean(seen["control"]))
+    assert candidate.effect == pytest.approx(difference)
+    assert difference == pytest.approx(-0.2 * sign, abs=0.02)
+    assert candidate.low is not None
+    assert candidate.high is not None
+    assert candidate.low < difference < candidate.high
+    assert candidate.low * candidate.high > 0.0, "it is as far from 0 as 0.2 is"
+
+
+def test_a_shadow_tells_what_it_would_have_earned() -> None:
+    driver = Driver()
+    shadow = {"name": "s", "arms": ["b"], "metric": "quality", "first_report": 100}
+    driver.policy(R, arms=arms("a", "b"), algorithm=SPLIT, shadow=shadow, join=None)
+    empty = _summary(driver).shadow
+    assert empty is not None
+    assert (empty.scored, empty.metrics, empty.next_report) == (0, [], 100)
+    qualities: dict[str, list[float]] = {"a": [], "b": []}
+    for index in range(400):
+        answer = driver.request(R, f"r{index}")
+        quality = {"a": 0.3, "b": 0.8}[answer["arm"]] + 0.01 * (index % 5)
+        driver.reward(R, f"r{index}", quality=quality)
+        qualities[answer["arm"]].append(quality)
+    found = _summary(driver).shadow
+    assert found is not None
+    assert (found.name, found.metric, found.scored, found.next_report) == ("s", "quality", 400, 800)
+    assert found.support == 1.0
+    assert found.sentence == "its quality would be better"
+    (quality_of,) = [one for one in found.metrics if one.metric == "quality"]
+    everything = qualities["a"] + qualities["b"]
+    assert quality_of.outcomes == 400
+    assert quality_of.logged == pytest.approx(float(np.mean(everything)))
+    # All that the shadow chooses is b, drawn with one and the same probability.
+    assert quality_of.shadow == pytest.approx(float(np.mean(qualities["b"])))
+    assert quality_of.low is not None
+    assert quality_of.high is not None
+    difference = quality_of.shadow - quality_of.logged
+    assert 0.0 < quality_of.low < difference < quality_of.high
 
 
 def test_a_rollout_tells_its_step() -> None:

@@ -29,3 +29,21 @@ def problems(arguments: Sequence[str]) -> list[str]:
     except click.UsageError as error:
         return [f"thalweg {' '.join(arguments)}: {error.format_message()}"]
     return []
+
+
+def unknown(arguments: Sequence[str]) -> list[str]:
+    """Names of commands and options in ``thalweg *arguments`` that there are not.
+
+    For texts, which leave out what a command cannot do without, and speak of groups of commands.
+    """
+    command: click.Command = main
+    left = list(arguments)
+    while isinstance(command, click.Group) and left and not left[0].startswith("-"):
+        name = left.pop(0)
+        found = command.get_command(click.Context(command), name)
+        if found is None:
+            return [name]
+        command = found
+    options = {name for one in command.params for name in (*one.opts, *one.secondary_opts)}
+    used = [word.partition("=")[0] for word in left if word.startswith("--") and word != "--"]
+    return [name for name in used if name not in {*options, "--help", "--version"}]

@@ -18,6 +18,7 @@ from schemas.alert import AlertType, Event, Severity
 from schemas.dead_letter import DeadLetterReason
 from schemas.decision import RejectionCode
 from streams.metrics import ALL, Metric
+from streams.notify.telemetry import Telemetry
 from streams.settings import Topics
 
 Kind = Literal["counter", "gauge"]
@@ -30,7 +31,7 @@ VALUES: Final[Mapping[str, tuple[str, ...]]] = {
     "reason": get_args(DeadLetterReason),
     "code": get_args(RejectionCode),
     "role": tuple(one.name for one in fields(Topics)),
-    "job": ("thalweg", "prometheus"),
+    "job": ("thalweg", "thalweg-notify", "prometheus"),
     "alertstate": ("firing", "pending"),
 }
 """What labels can say; what others can, their metric's meaning names."""
@@ -48,8 +49,22 @@ class Series:
     meaning: str = ""
 
 
-def known(metrics: tuple[Metric, ...] = ALL) -> dict[str, Series]:
-    """Everything that a Prometheus which scrapes workers has, recording rules aside."""
+def notify_metrics() -> tuple[Metric, ...]:
+    """What ``thalweg notify`` serves."""
+    return tuple(
+        Metric(family.name, family.type, family.documentation, made._labelnames)
+        for made in vars(Telemetry()).values()
+        if not isinstance(made, CollectorRegistry)
+        for family in made.describe()
+    )
+
+
+SERVED: Final = (*ALL, *notify_metrics())
+"""Every metric of workers and of ``thalweg notify``."""
+
+
+def known(metrics: tuple[Metric, ...] = SERVED) -> dict[str, Series]:
+    """Everything that a Prometheus which scrapes both has, recording rules aside."""
     found = {
         "up": Series("gauge", TARGET),
         "ALERTS": Series("gauge", TARGET | {"alertname", "alertstate", "severity"}),

@@ -32,7 +32,7 @@ def recorded(document: Mapping[str, Any], series: Mapping[str, Series]) -> dict[
 
 
 def everything() -> dict[str, Series]:
-    """All that queries may use: workers' metrics and what is recorded of them."""
+    """All that queries may use: the metrics that are served, and what is recorded of them."""
     return recorded(load(RULES), known())
 
 

@@ -203,6 +203,25 @@ def test_prometheus_scrapes_every_worker_where_it_listens() -> None:
     assert job.get("metrics_path", "/metrics") == "/metrics"
 
 
+def test_prometheus_scrapes_notify_where_it_serves_its_metrics() -> None:
+    config = load(DEPLOY / "prometheus" / "prometheus.yml")
+    (job,) = (one for one in config["scrape_configs"] if one["job_name"] == "thalweg-notify")
+    (discovery,) = job["dns_sd_configs"]
+    (name,) = discovery["names"]
+    command = _own(_compose())[name]["command"]
+    assert command[0] == "notify"
+    assert f"--metrics-port={discovery['port']}" in command
+    assert "--metrics-host=0.0.0.0" in command
+
+
+def test_notify_links_to_a_workers_page() -> None:
+    command = _own(_compose())["notify"]["command"]
+    (url,) = (one.partition("=")[2] for one in command if one.startswith("--page-url="))
+    assert url == f"http://127.0.0.1:{WEB_PORT}/#/route/{{route}}"
+    published = [port for one in _services(_compose()).values() for port in one.get("ports", [])]
+    assert f"127.0.0.1:{WEB_PORT}:{WEB_PORT}" in published
+
+
 def test_prometheus_reads_the_mounted_configuration() -> None:
     service = _services(_compose())["prometheus"]
     mounts = dict(reversed(mount.split(":")[:2]) for mount in service["volumes"])

@@ -57,6 +57,11 @@ def test_the_build_steps_install_the_command_into_an_empty_directory(tmp_path: P
     assert "site-packages" in out(python, "-c", "import streams; print(streams.__file__)")
     out(python, "-c", "from streams.demo.data import recorded_prompts; recorded_prompts()")
     out(python, "-c", "import plotly")
+    served = out(
+        python, "-c", "from streams.web.assets import static_files; print(*static_files())"
+    )
+    assert set(served.split()) == {one.name for one in (ROOT / "streams/web/static").iterdir()}
+    assert "index.html" in served
     missing = subprocess.run(
         [python, "-c", "import pytest"], cwd=elsewhere, capture_output=True, check=False
     )

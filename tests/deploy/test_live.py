@@ -35,9 +35,11 @@ QUIET = (
     "thalweg_outputs_total",
     "route_arm:thalweg_route_errors:ratio15m",
     "ALERTS",
+    "thalweg_route_budget",
+    "thalweg_notify",
     "thalweg_route_join_ratio",
 )
-"""What has no series yet where nothing of the kind has happened; the last takes ten minutes."""
+"""What has no series where nothing of the kind has happened; the last takes ten minutes."""
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import yaml
 
 from streams.metrics import ALL
 from tests.deploy.places import OPERATIONS, PROMETHEUS, anchors, load
-from tests.deploy.queries import check, known
+from tests.deploy.queries import TARGET, Series, check, known
 from tests.deploy.rules import (
     ALERTS,
     RULES,
@@ -108,6 +108,17 @@ def test_an_alert_that_is_wrong_is_found(change: dict[str, object], problem: str
     right = next(one for one in rules(document) if one["alert"] == "ThalwegWorkerNotReady")
     changed = {"groups": [{"name": "changed", "rules": [{**right, **change}]}]}
     assert problem in " ".join(alerting_problems(changed, everything(), SECTIONS))
+
+
+def test_metrics_of_notify_are_known_with_their_labels() -> None:
+    found = known()
+    assert found["thalweg_notify_receiver_down"] == Series(
+        "gauge", TARGET | {"receiver"}, "1 while a receiver takes nothing."
+    )
+    assert found["thalweg_notify_alerts_total"].kind == "counter"
+    assert found["thalweg_notify_alerts_total"].labels == TARGET | {"receiver", "outcome"}
+    assert "le" in found["thalweg_notify_delay_seconds_bucket"].labels
+    assert check('thalweg_notify_alerts_total{outcome="dropped"}', found).problems
 
 
 def test_every_kind_of_metric_is_known_by_its_samples() -> None:

@@ -42,7 +42,7 @@ def test_defaults() -> None:
 def test_the_example_says_what_it_says() -> None:
     decoded = decode_policy(json.dumps(EXAMPLES["policy"][0]).encode())
     assert decoded.algorithm == LinUCB(alpha=1.0)
-    assert [arm.id for arm in decoded.arms] == ["gpt-5", "small"]
+    assert [arm.id for arm in decoded.arms] == ["gpt-5.4", "small"]
     assert msgspec.json.decode(msgspec.json.encode(decoded), type=Policy) == decoded
 
 

@@ -217,7 +217,8 @@ def write_log(brokers: str, prefix: str, data_dir: Path) -> Log:
                     elif number == 3:
                         await worker.ready()
                     else:
-                        await asyncio.sleep(0.2)
+                        # The log must have many batches, and one may hold all that is there.
+                        await _applied(made, traffic.asked)
                 await _applied(made, traffic.asked)
                 assert worker.stop() == 0
             finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,6 +67,13 @@ class Reader:
 
     def wait_for_charts(self, count: int = 5) -> None:
         self.tab.locator("[data-drawn]").nth(count - 1).wait_for(timeout=20_000)
+
+    def until(self, expression: str) -> None:
+        """Wait for a JavaScript expression to be true; the page's own policy forbids eval."""
+        deadline = time.monotonic() + 20
+        while not self.tab.evaluate(expression):
+            assert time.monotonic() < deadline, expression
+            self.tab.wait_for_timeout(50)
 
     def show(self, name: str) -> Path:
         """A screenshot of the whole view."""

@@ -22,6 +22,8 @@ from core.routing.summarised import (
     RouteSummary,
     SearchSummary,
     SegmentSummary,
+    ShadowMetric,
+    ShadowSummary,
     TrialSummary,
     VariantSummary,
 )
@@ -79,6 +81,7 @@ class SeededSource:
             phase=self.phase,
             reason=self.reason,
             partitions=self.owned,
+            topic_partitions=self.partitions,
             recovery_left=0,
             recovered=48_213,
             loop_age_s=0.01,
@@ -115,6 +118,7 @@ class SeededSource:
             rewards=int(decided * rng.uniform(0.8, 0.99)),
             reward=float(rng.uniform(0.4, 0.95)),
             cost_usd=float(10 ** rng.uniform(-4.5, -2)),
+            p95=float(rng.uniform(200, 9_000)),
             per_minute=float(rng.uniform(1, 900)),
             latest=self.now - int(rng.integers(0, 60_000)),
             alerts=0,
@@ -170,6 +174,7 @@ class SeededSource:
                     variance=0.04,
                     low=mean - 0.01,
                     high=mean + 0.01,
+                    quality=min(1.0, mean + 0.05),
                     cost_usd=float(cost.mean()),
                     total_cost_usd=float((cost * decided).sum()),
                     p50=float(p50.mean()),
@@ -227,14 +232,32 @@ class SeededSource:
                 metric="reward",
                 step=2,
                 steps=5,
+                shares=[0.05, 0.1, 0.25, 0.5, 1.0],
                 variants=[
                     VariantSummary("control", 0.75, Level(0.812, 9_120)),
-                    VariantSummary("candidate", 0.25, Level(0.819, 2_988)),
+                    VariantSummary("candidate", 0.25, Level(0.819, 2_988), 0.0071, -0.0042, 0.0184),
                 ],
             )
             if whole
             else None,
-            budget=BudgetSummary(0.002, 0, 48_213, 81.4, -7_500.0, 12.5) if whole else None,
+            budget=BudgetSummary(0.002, 0, 48_213, 81.4, -7_500.0, 12.5, 0.002, held=True)
+            if whole
+            else None,
+            shadow=ShadowSummary(
+                name="linear-next",
+                metric="reward",
+                sentence="its reward would be better",
+                scored=2_412,
+                next_report=4_000,
+                support=0.62,
+                metrics=[
+                    ShadowMetric("reward", 2_412, 871.0, 0.813, 0.846, 0.011, 0.055),
+                    ShadowMetric("cost", 2_412, 871.0, 0.0021, 0.0016, -0.0007, -0.0003),
+                    ShadowMetric("success", 31, 12.0, 0.99, 1.0, None, None),
+                ],
+            )
+            if whole
+            else None,
             incidents=[_still_open(one) for one in self._alerts if one.type == "drift"]
             if whole
             else [],

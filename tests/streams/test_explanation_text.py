@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import orjson
 import pytest
 
-from core.routing.explained import Explanation
+from core.routing.explained import Explanation, RewardEvent
 from schemas.encode import decode_answer
 from streams.audit import explanation
 from streams.audit.explain import Explained
@@ -36,6 +37,8 @@ def _found(case: str, index: int) -> Explained:
         ("session", ["Session 'u2' (user_id) has been on", "the session stays on its arm"]),
         ("experiment", ["Experiment x: variant", "only-b", "  all   ", "0.2"]),
         ("rollout", ["Rollout to-c: variant", "candidate"]),
+        ("shadow", ["Shadow s, which decides without routing:", "The outcome weighs "]),
+        ("shadow and sessions", ["It is not scored by this decision: the session kept its arm."]),
         ("search", ["Policy version 1: search (space", "Parameter sets in play:"]),
     ],
 )
@@ -54,3 +57,12 @@ def test_it_tells_what_the_decision_was_made_under(
         f"with probability {orjson.loads(explanation.as_json(found))['why']['propensity']:.6g}"
     )
     assert propensity in text
+
+
+def test_a_refused_reward_is_told_with_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    found = _found("shadow", 20)
+    refused = RewardEvent(9, 0, "refused", {"quality": 0.5}, "stranger", refused="unknown_arm")
+    found = dataclasses.replace(found, rewards=[refused])
+    explanation.show(make_console(), found)
+    text = " ".join(capsys.readouterr().out.split())
+    assert "refused; the decision stays open for a corrected one (unknown_arm)" in text

@@ -104,12 +104,17 @@ def test_the_last_quarter_of_an_hour_is_as_a_plain_recount_has_it(found: list[An
     costs: defaultdict[str, list[float]] = defaultdict(list)
     latencies: defaultdict[str, list[float]] = defaultdict(list)
     told: defaultdict[str, list[bool]] = defaultdict(list)
+    qualities: defaultdict[str, list[float]] = defaultdict(list)
     decided: defaultdict[str, int] = defaultdict(int)
     explored: defaultdict[str, int] = defaultdict(int)
     for offset, arm, explores, value, cost, latency, success in found:
         at = START + FINE_MS + offset
         decide(made, "r", arm, at, explored=explores)
-        reward(made, "r", arm, at, value, cost_usd=cost, latency_ms=latency, success=success)
+        # The quality is known where the reward is, and is another number.
+        quality = None if value is None else 1.0 - value
+        known = {"cost_usd": cost, "latency_ms": latency, "success": success, "quality": quality}
+        reward(made, "r", arm, at, value, **known)
+        qualities[arm] += [] if quality is None else [quality]
         decided[arm] += 1
         explored[arm] += explores
         rewards[arm] += [] if value is None else [value]
@@ -128,6 +133,9 @@ def test_the_last_quarter_of_an_hour_is_as_a_plain_recount_has_it(found: list[An
             assert arm.reward == pytest.approx(statistics.fmean(mine), abs=1e-6)
         if len(mine) > 1:
             assert arm.variance == pytest.approx(statistics.variance(mine), abs=1e-5)
+        assert (arm.quality is None) == (not qualities[arm.arm])
+        if arm.quality is not None:
+            assert arm.quality == pytest.approx(statistics.fmean(qualities[arm.arm]), abs=1e-6)
         if costs[arm.arm]:
             assert arm.cost_usd == pytest.approx(statistics.fmean(costs[arm.arm]), rel=1e-5)
             assert arm.total_cost_usd == pytest.approx(sum(costs[arm.arm]), rel=1e-5)
@@ -286,6 +294,26 @@ def test_the_list_of_routes_searches_sorts_and_pages() -> None:
     line = first.routes[0]
     assert (line.decided, line.rewards, line.detailed) == (29, 1, True)
     assert line.reward == pytest.approx(29 / 30)
+
+
+def test_a_line_tells_the_latency_of_all_arms_lately() -> None:
+    made = monitor(details=1, named=1)
+    for index in range(100):
+        reward(made, "r", f"arm-{index % 3}", NOW - 60_000, 0.5, latency_ms=10.0 * (index + 1))
+    reward(made, "no/history", "a", NOW, 0.5, latency_ms=10.0)
+    reward(made, "r", "arm-0", NOW - 1_000, 0.5)
+    lines = {line.route: line.p95 for line in made.routes().routes}
+    assert lines["r"] == pytest.approx(950.0, rel=0.025)
+    assert lines["no/history"] is None
+    made.tend(NOW + 3_600_000)
+    reward(made, "r", "arm-0", NOW + 3_600_000, 0.5)
+    assert next(line for line in made.routes().routes if line.route == "r").p95 is None
+
+
+def test_routes_of_a_partition_that_went_away_are_not_noted() -> None:
+    made = monitor()
+    made.know(7, ["late"])
+    assert (len(made), made.routes().total) == (0, 0)
 
 
 def test_a_route_without_traffic_is_listed_and_has_an_empty_history() -> None:

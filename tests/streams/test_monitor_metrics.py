@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import cast
 
+import orjson
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from core.routing.part import Part
 from schemas.reward import Outcome
 from streams import metrics
 from streams.metrics import ALL
-from streams.monitor.collector import RouteCollector, WorkerCollector
+from streams.monitor.collector import BudgetCollector, RouteCollector, WorkerCollector
 from streams.monitor.monitor import RANK_MS, Monitor
 from streams.monitor.telemetry import Telemetry
-from streams.monitor.view import Lag, OpenIncidents, WorkerView
+from streams.monitor.view import BudgetNow, Lag, OpenIncidents, WorkerView
 
 NOW = 1_800_000_000_000
 STATUS = WorkerView(
     phase="ready",
     reason="",
     partitions=[0, 3],
+    topic_partitions=4,
     recovery_left=0,
     recovered=7,
     loop_age_s=0.25,
@@ -170,6 +176,50 @@ def test_a_route_called_other_is_one_of_the_others() -> None:
     assert _value(found, "thalweg_route_decisions_total", route="other", arm="") == 5
 
 
+def test_budgets_are_told_of_the_routes_that_have_a_name_and_a_budget() -> None:
+    made = _monitor(named=2, details=2)
+    for number in range(3):
+        _play(made, f"r{number}", "x")
+    asked: list[tuple[int, str]] = []
+
+    def budgets(routes: Iterable[tuple[int, str]]) -> Iterable[BudgetNow]:
+        asked.extend(routes)
+        return [BudgetNow("r1", 0.25, held=False)]
+
+    registry = CollectorRegistry()
+    registry.register(BudgetCollector(made, budgets))
+    text = generate_latest(registry).decode()
+    found = [s for family in text_string_to_metric_families(text) for s in family.samples]
+    assert set(asked) == {(0, "r0"), (0, "r1")}
+    assert _value(found, "thalweg_route_budget_debt_usd", route="r1") == 0.25
+    assert _value(found, "thalweg_route_budget_held", route="r1") == 0
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize(
+    ("reason", "result"),
+    [
+        ("unknown_request", "unknown"),
+        ("unknown_arm", "unknown_arm"),
+        ("late_reward", "late"),
+        ("contradicting_reward", "contradicting"),
+        ("empty_outcome", "empty"),
+        ("held_rewards_full", "held_full"),
+        ("invalid_policy", None),
+    ],
+)
+def test_a_reward_that_became_a_dead_letter_is_counted_by_its_reason(
+    reason: str, result: str | None
+) -> None:
+    made = _monitor()
+    telemetry = Telemetry(made)
+    letter = SimpleNamespace(role="dead_letters", value=orjson.dumps({"reason": reason}))
+    telemetry.published(cast(Part, SimpleNamespace(decisions=[], outbox=[letter])))
+    _, found = _scrape(made)
+    counts = {s.labels["result"]: s.value for s in found if s.name == "thalweg_rewards_total"}
+    assert {name for name, count in counts.items() if count} == ({result} if result else set())
+
+
 def test_the_worker_tells_how_it_is() -> None:
     registry = CollectorRegistry()
     registry.register(WorkerCollector(lambda: STATUS))
@@ -177,6 +227,7 @@ def test_the_worker_tells_how_it_is() -> None:
     found = [s for family in text_string_to_metric_families(text) for s in family.samples]
     assert _value(found, "thalweg_ready") == 1
     assert _value(found, "thalweg_partitions_owned") == 2
+    assert _value(found, "thalweg_partitions") == 4
     assert _value(found, "thalweg_input_lag_records", role="requests") == 12
     assert _value(found, "thalweg_input_lag_seconds", role="requests") == 3.5
     assert _value(found, "thalweg_build_info", version="1.2.3") == 1
@@ -188,7 +239,7 @@ def test_every_metric_is_served_and_every_served_one_is_named_with_its_meaning()
     made = _monitor()
     _play(made, "r", "x", 20)
     telemetry = Telemetry(made)
-    telemetry.follow(lambda: STATUS, lambda: NOW)
+    telemetry.follow(lambda: STATUS, lambda: NOW, lambda _: [BudgetNow("r", 0.5, held=True)])
     families = {family.name: family for family in telemetry.registry.collect()}
     ours = {name: family for name, family in families.items() if name.startswith("thalweg_")}
     assert {metric.name for metric in ALL} == ours.keys()

@@ -12,7 +12,7 @@ from streams.durable.local import MemoryState
 from streams.durable.owner import Owner
 from streams.engine.engine import Engine
 from streams.engine.inbox import Inbox
-from streams.engine.outlook import lag, open_decisions, open_incidents, summary
+from streams.engine.outlook import budgets, lag, open_decisions, open_incidents, summary
 from streams.monitor.view import OpenIncidents
 from streams.settings import Topics
 from tests.core.routing import Driver, R, arms
@@ -87,3 +87,46 @@ def test_an_owners_routes_are_shown_with_their_open_incidents() -> None:
     assert OpenIncidents("drift", incident.severity, 1) in open_incidents(engine)
     assert open_decisions(engine) == 700
     assert summary(engine, "nobody") is None
+
+
+def _engine_of(driver: Driver) -> Engine:
+    driver.restart()
+    local = MemoryState()
+    local.items.update(driver.items)
+    owner = Owner(0, "me", local, max_part_bytes=10**6, max_routes=10)
+    owner.claim()
+    owner.claimed(0)
+    owner.start()
+    return cast(Engine, SimpleNamespace(owners={0: owner}))
+
+
+def test_a_budget_is_shown_with_its_debt_until_it_cannot_be_held() -> None:
+    driver = Driver()
+    cheapest = [{"id": "a", "model": "a"}, {"id": "b", "model": "b"}]
+    driver.policy(R, arms=cheapest, budget={"usd_per_request": 0.001})
+    driver.policy("free", arms=cheapest)
+    for index in range(40):
+        driver.request(R, f"r{index}")
+        driver.reward(R, f"r{index}", quality=0.9, cost_usd=0.003)
+    routes = [(0, R), (0, "free"), (0, "nobody"), (1, R)]
+    (early,) = budgets(_engine_of(driver), routes)
+    # Each call cost 0.002 USD more than it was allowed.
+    assert (early.route, early.held) == (R, True)
+    assert early.debt_usd == pytest.approx(40 * 0.002)
+    for index in range(40, 2_000):
+        driver.request(R, f"r{index}")
+        driver.reward(R, f"r{index}", quality=0.9, cost_usd=0.003)
+    (late,) = budgets(_engine_of(driver), routes)
+    assert not late.held
+    assert late.debt_usd > early.debt_usd
+
+
+def test_looking_at_a_budget_changes_nothing() -> None:
+    driver = Driver()
+    driver.policy(R, arms=arms("a"), budget={"usd_per_request": 0.001})
+    engine = _engine_of(driver)
+    route = engine.owners[0].router.state.memory.route(R)
+    assert route is not None
+    before = route.encode()
+    assert [one.debt_usd for one in budgets(engine, [(0, R)])] == [0.0]
+    assert route.encode() == before

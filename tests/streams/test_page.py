@@ -92,6 +92,7 @@ def test_a_reader_searches_opens_a_route_and_sees_the_drift_as_it_happens(
             for number in range(60):
                 await made.policy(f"tenant-{number:02d}/assistant")
                 await made.request(f"tenant-{number:02d}/assistant", f"only-{number}")
+            await made.policy("new/only-a-policy")
             async with traffic_of(made) as traffic:
                 await traffic.play(rounds=16)
                 await asyncio.to_thread(look, traffic, asyncio.get_running_loop())
@@ -100,10 +101,12 @@ def test_a_reader_searches_opens_a_route_and_sees_the_drift_as_it_happens(
         url = f"http://127.0.0.1:{port}"
         with chromium() as browser:
             with reader(browser, url) as page:
-                page.see("text=/of 61/")
+                page.see("text=/of 62/")
                 assert page.tab.locator("tbody tr").count() == 50
+                page.tab.fill("#search", "only-a-policy")
+                page.see("td.name", has_text="new/only-a-policy")
                 page.tab.fill("#search", "ACME")
-                page.see("text=1 of 61")
+                page.see("text=1 of 62")
                 page.tab.click(f"text={ROUTE}")
                 page.see("h1", has_text=ROUTE)
                 page.wait_for_charts()

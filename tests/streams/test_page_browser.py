@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from streams.web import serving
@@ -123,6 +124,65 @@ def test_the_reader_is_told_when_the_worker_stops_answering_and_when_it_is_back(
         page.tab.unroute("**/api/**")
         page.see("#connection.live")
         assert page.tab.locator("#lost").is_hidden()
+
+
+def test_the_charts_library_comes_before_the_first_route_is_opened(
+    browser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with served(SeededSource()) as url:
+        with reader(browser, url) as page:
+            page.see("tbody tr")
+            page.until("window.Plotly !== undefined")
+        monkeypatch.setattr(serving, "charts_path", lambda: None)
+        with reader(browser, url) as page:
+            page.see("tbody tr")
+            page.tab.wait_for_timeout(2_500)
+            assert not [address for address in page.asked if "plotly" in address]
+
+
+def test_charts_out_of_sight_are_drawn_once_and_again_when_they_are_seen(browser: Any) -> None:
+    with served(SeededSource()) as url, reader(browser, f"{url}/{ROUTE}", height=500) as page:
+        page.wait_for_charts()
+        page.tab.evaluate(
+            "(() => { window.drawn = []; const react = window.Plotly.react;"
+            " const plots = [...document.querySelectorAll('.plot')];"
+            " window.Plotly.react = (place, ...rest) => {"
+            " window.drawn.push(plots.indexOf(place)); return react(place, ...rest); }; })()"
+        )
+        page.tab.locator(".legend button").first.click()
+        page.until("window.drawn.includes(0)")
+        page.tab.wait_for_timeout(500)
+        assert 4 not in page.tab.evaluate("window.drawn")
+        page.tab.locator(".plot").nth(4).scroll_into_view_if_needed()
+        page.until("window.drawn.includes(4)")
+        shown = page.tab.evaluate(
+            "document.querySelectorAll('.plot')[4].data.flatMap(t => t.text ?? [])"
+        )
+        assert "gemini-2.5-pro" not in shown
+        assert "mistral-large" in shown
+
+
+def test_a_route_tells_its_trial_its_shadow_and_a_budget_that_is_not_held(browser: Any) -> None:
+    class Broke(SeededSource):
+        def summary(self, route: str) -> Any:
+            found = super().summary(route)
+            assert found is not None
+            if found.budget is None:
+                return found
+            budget = msgspec.structs.replace(found.budget, held=False, debt=400.0)
+            return msgspec.structs.replace(found, budget=budget)
+
+    with served(Broke()) as url, reader(browser, f"{url}/{ROUTE}") as page:
+        step = page.see('.steps li[aria-current="step"]')
+        assert step.inner_text() == "25 %"
+        page.see("td", has_text="\N{MINUS SIGN}0.0042 to +0.0184")
+        page.see("section[aria-label='Shadow linear-next']", has_text="Its reward would be better.")
+        page.see("td", has_text="+0.011 to +0.055")
+        page.see("section[aria-label=Budget]", has_text="not held")
+        page.see("text=loosen min_share and other guardrails")
+        page.see("h2", has_text="Quality against cost")
+        page.wait_for_charts()
+        page.show("route-trial-shadow-budget")
 
 
 def test_a_paused_page_asks_nothing(browser: Any) -> None:

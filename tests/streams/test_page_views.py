@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 
@@ -63,8 +64,29 @@ def test_the_front_leaves_out_arms_that_another_beats_and_those_unmeasured() -> 
         _with(arms[2], reward=0.6, cost_usd=0.001),
         _with(arms[3], reward=None, cost_usd=0.0001),
     ]
-    assert views.front(made) == [arms[0].arm, arms[2].arm]
-    assert views.front([]) == []
+    assert views.front(made, "reward") == [arms[0].arm, arms[2].arm]
+    assert views.front([], "reward") == []
+
+
+def test_quality_is_held_against_cost_where_all_rewarded_arms_have_one() -> None:
+    arms = _history(SeededSource(arms=3)).arms
+    made = [
+        _with(arms[0], reward=0.5, quality=0.9, cost_usd=0.004),
+        _with(arms[1], reward=0.6, quality=0.8, cost_usd=0.005),
+        _with(arms[2], reward=None, quality=None, cost_usd=None),
+    ]
+    assert views.goodness(made) == "quality"
+    assert views.front(made, "quality") == [arms[0].arm]
+    assert views.front(made, "reward") == [arms[0].arm, arms[1].arm]
+    assert views.goodness([*made, _with(arms[0], quality=None)]) == "reward"
+    assert views.goodness([]) == "reward"
+
+
+def test_both_views_tell_whether_the_charts_library_is_there() -> None:
+    source = SeededSource()
+    for there in (True, False):
+        assert views.overview(source, "", "name", 0, charts=there).charts is there
+        assert views.route(source, "acme/chat", 900_000, charts=there).charts is there
 
 
 def test_a_route_of_another_worker_is_sent_there() -> None:
@@ -101,8 +123,26 @@ def test_open_incidents_that_an_earlier_owner_told_are_listed_from_the_state() -
         ("mistral-large", "quality", "opened")
     ]
     assert found.open == 1
+    assert found.incidents[0].message == (
+        "still open, by adwin; told before this worker took the route over"
+    )
     known = views.route(SeededSource(), source.names[0], 900_000, charts=True)
     assert len([one for one in known.incidents if is_open(one)]) == 1, "not told twice"
+
+
+def test_an_open_incident_of_the_request_mix_is_a_drift() -> None:
+    class Moved(SeededSource):
+        def summary(self, route: str) -> Any:
+            found = super().summary(route)
+            assert found is not None
+            moved = msgspec.structs.replace(
+                found.incidents[0], kind="mix", arm="", metric="mix", of="task_type"
+            )
+            return msgspec.structs.replace(found, incidents=[moved])
+
+    source = Moved()
+    found = views.route(source, source.names[0], 900_000, charts=True)
+    assert [one.type for one in found.incidents if one.of == "task_type"] == ["drift"]
 
 
 # ---- over HTTP ------------------------------------------------------------------------------

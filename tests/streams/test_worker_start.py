@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import NoReturn, cast
 
 import pytest
+from click.testing import CliRunner
 
 from schemas.state import CLAIM_KEY, Claim, encode_state
 from streams.app.worker import WorkerApp
+from streams.commands.worker import web_address
+from streams.commands.worker import worker as command
 from streams.durable.headers import epoch_header, log_record
 from streams.durable.reading import ForeignLogError, LogRecord, Progress, read_on
 from streams.local_kafka import LocalKafka
@@ -59,6 +62,18 @@ def test_a_taken_web_port(tmp_path: Path) -> None:
     assert code == 1
     assert f"port {port}" in line
     assert "--without-web" in line
+
+
+@pytest.mark.parametrize(
+    ("host", "address"), [("127.0.0.1", "http://127.0.0.1:6066"), ("::1", "http://[::1]:6066")]
+)
+def test_the_page_has_an_address_that_a_browser_takes(host: str, address: str) -> None:
+    assert web_address(host, 6066) == address
+
+
+def test_without_web_says_what_is_missing_then() -> None:
+    shown = CliRunner().invoke(command, ["--help"]).output
+    assert "Serve no page and no metrics." in " ".join(shown.split())
 
 
 def test_a_data_directory_that_is_a_file(tmp_path: Path) -> None:

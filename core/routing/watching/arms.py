@@ -5,20 +5,21 @@ from __future__ import annotations
 from typing import Final
 
 from core.anomaly.base import Anomaly
-from core.drift.adwin import Cut
+from core.drift.base import Cut
 from core.routing.compiled import CompiledPolicy
 from core.routing.live import LiveArm, LiveRoute, LiveSegment
 from core.routing.partition import Partition
 from core.routing.watching.detectors import anomaly_detector, change_detector
 from core.routing.watching.incidents import About, Finding, Incidents
 from core.routing.watching.scale import (
+    amount,
     higher_is_better,
     in_units,
     measured,
+    number,
     scaled,
-    unit,
 )
-from schemas.alert import Action, Level, Metric, Severity
+from schemas.alert import Action, Level, Severity
 from schemas.reward import Outcome
 
 _DONE: Final[dict[Action, str]] = {
@@ -141,18 +142,28 @@ def _act(action: Action, compiled: CompiledPolicy, arm: LiveArm, version: int, k
 def _change(about: About, cut: Cut, detector: str, action: Action) -> Finding:
     metric = about.metric
     before, after = in_units(metric, cut.before_mean), in_units(metric, cut.after_mean)
-    severity: Severity = "info"
-    if (after < before) == higher_is_better(metric):
-        severity = "warning" if cut.level == "warning" else "critical"
-    moved = "fell" if after < before else "rose"
-    verb = "may have changed" if cut.level == "warning" else moved
+    worse = after < before if higher_is_better(metric) else after > before
+    what = f"{metric} of arm {about.arm} on route {about.route}{_where(about)}"
+    mean, severity = "", _severity(cut, worse=worse, better="info")
+    suspected, found = ("may have fallen", "fell") if after < before else ("may have risen", "rose")
+    if detector == "ks_window":
+        # The mean may be as good as it was: it is the whole distribution that differs.
+        what, mean, severity = f"the distribution of {what}", "mean ", _severity(cut, worse=worse)
+        suspected, found = "may have changed", "changed"
     message = (
-        f"{metric} of arm {about.arm} on route {about.route}{_where(about)} {verb}: "
-        f"{_amount(metric, before)} over {cut.before_n} rewards, then {_amount(metric, after)} "
-        f"over the last {cut.after_n}{_DONE.get(action, '')}"
+        f"{what} {suspected if cut.level == 'warning' else found}: "
+        f"{mean}{amount(metric, before)} over {cut.before_n:,} rewards, then "
+        f"{amount(metric, after)} over the last {cut.after_n:,}{_DONE.get(action, '')}"
     )
     levels = Level(before, cut.before_n), Level(after, cut.after_n)
     return Finding(cut.level, severity, detector, *levels, message, action)
+
+
+def _severity(cut: Cut, *, worse: bool, better: Severity = "warning") -> Severity:
+    """That of a change; ``better`` where a drift has made nothing worse."""
+    if cut.level == "warning":
+        return "warning" if worse else "info"
+    return "critical" if worse else better
 
 
 def _outlier(about: About, found: Anomaly, detector: str) -> Finding:
@@ -161,15 +172,11 @@ def _outlier(about: About, found: Anomaly, detector: str) -> Finding:
     severity: Severity = "info" if better else found.level
     message = (
         f"{metric} of arm {about.arm} on route {about.route}{_where(about)} was "
-        f"{_amount(metric, found.value)}: usual are {_amount(metric, found.low)} to "
-        f"{_amount(metric, found.high)}, around {_amount(metric, found.center)}"
+        f"{amount(metric, found.value)}; usual is {number(found.low)} to "
+        f"{amount(metric, found.high)} (centre {amount(metric, found.center)})"
     )
     levels = Level(found.center, found.n), Level(found.value, 1)
     return Finding("anomaly", severity, detector, *levels, message)
-
-
-def _amount(metric: Metric, value: float) -> str:
-    return f"{value:.4g}{unit(metric)}"
 
 
 def _where(about: About) -> str:

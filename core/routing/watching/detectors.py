@@ -36,7 +36,7 @@ def change_detector(
             meaning,
             partial(make_drift_detector, spec),
             partial(decode_drift_detector, spec),
-            memory.get(key),
+            memory.get,
         )
     return live
 
@@ -61,7 +61,7 @@ def anomaly_detector(
             compiled.fingerprints[arm],
             partial(make_anomaly_detector, spec, logarithmic=logarithmic),
             partial(decode_anomaly_detector, spec, logarithmic=logarithmic),
-            memory.get(key),
+            memory.get,
         )
     return live
 
@@ -78,7 +78,7 @@ def mix_of_numbers(
             b"",
             partial(Adwin, spec.delta, spec.warning_delta),
             partial(Adwin.decode, delta=spec.delta, warning_delta=spec.warning_delta),
-            memory.get(key),
+            memory.get,
         )
     return live
 
@@ -95,7 +95,7 @@ def mix_of_categories(
             b"",
             partial(MixDetector, spec.delta, spec.warning_delta),
             partial(MixDetector.decode, delta=spec.delta, warning_delta=spec.warning_delta),
-            memory.get(key),
+            memory.get,
         )
     return live
 

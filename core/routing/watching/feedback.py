@@ -6,6 +6,7 @@ from core.routing.compiled import CompiledPolicy
 from core.routing.live import LiveRoute
 from core.routing.partition import Partition
 from core.routing.watching.incidents import About, Finding, Incidents
+from core.routing.watching.scale import share
 from core.watching.join import JoinRate
 from schemas.alert import Level
 
@@ -37,8 +38,8 @@ class Feedback:
             )
         elif is_open and found.back:
             message = (
-                f"{found.rate:.1%} of the decisions of route {route.name} get a reward again "
-                f"(usual: {found.usual:.1%})"
+                f"route {route.name}: {share(found.rate)} of the decisions get a reward again "
+                f"(usual: {share(found.usual)})"
             )
             self._incidents.resolve(about, message, now, self._state.request_clock, action="alert")
 
@@ -51,7 +52,7 @@ class Feedback:
 
 def _fallen(route: LiveRoute, found: JoinRate) -> str:
     return (
-        f"only {found.rate:.1%} of {found.n} decisions of route {route.name} got a reward in time, "
-        f"usual are {found.usual:.1%}: nothing can be learned from the others; look whether "
-        "whatever sends the rewards still runs, and for dead letters of the reward topic"
+        f"route {route.name}: only {share(found.rate)} of {found.n:,} decisions got a reward in "
+        f"time, usual is {share(found.usual)}: nothing can be learned from the others; look "
+        "whether whatever sends the rewards still runs, and for dead letters of the reward topic"
     )

@@ -15,7 +15,8 @@ from typing import Final, NamedTuple, cast
 import msgspec
 
 from core.routing.memory import Scan
-from core.routing.partition import Partition
+from core.routing.partition import NEVER, Partition
+from core.routing.watching.scale import span
 from schemas.alert import Action, Alert, AlertType, Event, Level, Metric, Severity
 from schemas.encode import encode_alert
 from schemas.state import (
@@ -35,7 +36,7 @@ class About(NamedTuple):
 
     route: str
     kind: str
-    """drift, anomaly, threshold, join, guardrail or mix."""
+    """drift, anomaly, threshold, join, guardrail, budget or mix."""
     segment: str
     arm: str
     metric: Metric
@@ -139,6 +140,11 @@ class Incidents:
         record = msgspec.structs.replace(record, after=after)
         self._tell(about, key, record, "resolved", message, action, now_ms)
 
+    @property
+    def next_due(self) -> int:
+        """The clock that must be passed before anything is due."""
+        return self._due[0][0] if self._due else NEVER
+
     def any_due(self, clock: int) -> bool:
         """Whether ``expire`` has something to do."""
         return bool(self._due) and self._due[0][0] < clock
@@ -159,15 +165,29 @@ class Incidents:
                 self._await(key, record)
                 continue
             about = _about(key)
-            count = record.detections
-            detections = "one detection" if count == 1 else f"{count} detections"
-            message = f"{_what(about)}: nothing more was detected; {detections} in all"
+            message = f"{subject(about)}: {self._quiet(about, record)}"
             self.resolve(about, message, record.after, clock, action="alert")
         return True
+
+    def _quiet(self, about: About, record: IncidentRecord) -> str:
+        """That nothing more has come, for the cooldown of the policy in force."""
+        kind = "change" if about.kind == "mix" else about.kind
+        what = f"suspected {kind}" if record.type == "warning" else kind
+        route = self._state.memory.route(about.route)
+        compiled = None if route is None else self._state.memory.current(route)
+        lasted = ""
+        if compiled is not None:
+            watch = compiled.watch
+            anomaly = about.kind == "anomaly"
+            lasted = f" for {span(watch.anomaly_cooldown_ms if anomaly else watch.cooldown_ms)}"
+        count = record.detections
+        detections = "one detection" if count == 1 else f"{count:,} detections"
+        return f"no further {what}{lasted}; over after {detections}"
 
     def _await(self, key: bytes, record: IncidentRecord) -> None:
         if record.until:
             heappush(self._due, (record.until, key))
+            self._state.look_at(record.until)
 
     def _keep(self, key: bytes, record: IncidentRecord) -> None:
         self._open[key] = record
@@ -216,7 +236,12 @@ def _about(key: bytes) -> About:
     return About(route, kind, segment, arm, cast("Metric", metric), of)
 
 
-def _what(about: About) -> str:
+def subject(about: About) -> str:
+    """What an incident is about, in words."""
+    if about.kind == "mix":
+        return f"{about.of} in the request mix of route {about.route}"
+    if about.kind == "budget":
+        return f"budget of route {about.route}"
     where = f" in segment {about.segment}" if about.segment else ""
     whose = f" of arm {about.arm}" if about.arm else ""
-    return f"{about.kind} of {about.metric}{whose} on route {about.route}{where}"
+    return f"{about.metric}{whose} on route {about.route}{where}"

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from heapq import heappop, heappush
+from typing import Final
 
 from core.routing.compiled import CompiledPolicy
 from core.routing.live import LiveRoute, LiveSegment
 from core.routing.live_detector import LiveWindow
 from core.routing.memory import Scan
-from core.routing.partition import Partition
+from core.routing.partition import NEVER, Partition
 from core.routing.watching.detectors import window_of
 from core.routing.watching.incidents import About, Finding, Incidents
 from core.routing.watching.plan import Limit
-from core.routing.watching.scale import unit
+from core.routing.watching.scale import amount, share, span
 from core.watching.panes import Measured, Panes, count_outcome
 from schemas.alert import Level
 from schemas.policy import Threshold
 from schemas.reward import Outcome
 from schemas.state import WINDOW, DecisionRecord, split_window_key, window_key
+
+_SHARES: Final = frozenset(("error_rate", "join_rate", "arm_share", "exploration_rate"))
 
 
 class Limits:
@@ -34,18 +37,27 @@ class Limits:
         for key, value in scan(WINDOW):
             panes = Panes.decode(value, split_window_key(key)[2])
             if not panes.empty:
-                heappush(self._due, (panes.due_ms, key))
+                self._await(panes.due_ms, key)
+
+    def asked(self, route: LiveRoute, compiled: CompiledPolicy, at_ms: int) -> None:
+        """Count a request that will be decided; opens its pane by the clock of this moment."""
+        for scope in compiled.watch.scopes:
+            self._window(route, scope).panes.at(at_ms, self._now).seen += 1
 
     def decided(
         self, route: LiveRoute, compiled: CompiledPolicy, arm: str, at_ms: int, *, explored: bool
     ) -> None:
-        """Count a decision."""
+        """Count the decision of a request that was ``asked`` at that time, maybe a while ago."""
+        memory = self._state.memory
         for scope in compiled.watch.scopes:
-            pane = self._window(route, scope).panes.at(at_ms, self._now)
-            pane.seen += 1
-            if scope[0] in ("", arm):
+            if scope[0] not in ("", arm):
+                continue
+            live = window_of(memory, route, scope)
+            pane = live.panes.kept(at_ms)
+            if pane is not None:
                 pane.decided += 1
                 pane.explored += explored
+                memory.touch(live)
 
     def rewarded(
         self,
@@ -78,6 +90,15 @@ class Limits:
             if scope not in kept:
                 self._state.memory.put(window_key(route.name, *scope), None)
 
+    def _await(self, due_ms: int, key: bytes) -> None:
+        heappush(self._due, (due_ms, key))
+        self._state.look_at(due_ms)
+
+    @property
+    def next_due(self) -> int:
+        """The clock that must be reached before anything is due."""
+        return self._due[0][0] if self._due else NEVER
+
     def any_due(self, clock: int) -> bool:
         """Whether ``judge`` has something to do."""
         return bool(self._due) and self._due[0][0] <= clock
@@ -103,7 +124,7 @@ class Limits:
                 if limit.scope == (arm, window_ms):
                     self._judge(route, limit, live, window_ms)
             if not live.panes.empty:
-                heappush(self._due, (live.panes.due_ms, key))
+                self._await(live.panes.due_ms, key)
         return True
 
     @property
@@ -115,7 +136,7 @@ class Limits:
         live = window_of(self._state.memory, route, scope)
         if live.panes.empty:
             live.panes.close(self._now)
-            heappush(self._due, (live.panes.due_ms, live.key))
+            self._await(live.panes.due_ms, live.key)
         self._state.memory.touch(live)
         return live
 
@@ -136,14 +157,18 @@ class Limits:
         now_ms, level = self._now, Level(found.value, found.n)
         if found.n and found.n >= spec.min_samples and _beyond(spec, found.value):
             severity = spec.severity
-            message = _message(about, spec, found, window_ms)
+            message = f"{_measured(about, spec, found, window_ms)}, {_limit(spec)}"
             finding = Finding("threshold", severity, "threshold", None, level, message)
             self._incidents.detect(about, finding, now_ms, repeat_ms=window_ms)
         elif not found.n:
-            message = f"{limit.name} on route {route.name}: nothing is measured any more"
+            message = (
+                f"{_subject(about, spec)}: nothing was measured over the last {span(window_ms)}, "
+                f"so the incident is closed (it was {_limit(spec)})"
+            )
             self._incidents.resolve(about, message, None, now_ms, action="alert")
         elif _clear(spec, found.value):
-            message = _message(about, spec, found, window_ms)
+            message = _measured(about, spec, found, window_ms, again="back: ")
+            message += f", limit {_bound(spec)}"
             self._incidents.resolve(about, message, level, now_ms, action="alert")
 
 
@@ -159,13 +184,30 @@ def _clear(spec: Threshold, value: float) -> bool:
     return value <= spec.clear if spec.above is not None else value >= spec.clear
 
 
-def _message(about: About, spec: Threshold, found: Measured, window_ms: int) -> str:
+def _subject(about: About, spec: Threshold) -> str:
     whose = f" of arm {about.arm}" if about.arm else ""
-    side, limit = ("above", spec.above) if spec.above is not None else ("below", spec.below)
-    if not _beyond(spec, found.value):
-        side = "no longer " + side
-    suffix = unit(spec.metric.split("_p")[0])
+    return f"{spec.metric}{whose} on route {about.route}"
+
+
+def _measured(
+    about: About, spec: Threshold, found: Measured, window_ms: int, again: str = ""
+) -> str:
+    value = share(found.value) if spec.metric in _SHARES else _amount(spec, found.value)
     return (
-        f"{spec.metric}{whose} on route {about.route} is {found.value:.4g}{suffix} over the last "
-        f"{window_ms / 60_000:g} min (n = {found.n}), {side} {limit:g}{suffix}"
+        f"{_subject(about, spec)} is {again}{value} over the last {span(window_ms)} "
+        f"(n = {found.n:,})"
     )
+
+
+def _limit(spec: Threshold) -> str:
+    return f"{'above' if spec.above is not None else 'below'} {_bound(spec)}"
+
+
+def _bound(spec: Threshold) -> str:
+    limit = spec.above if spec.above is not None else spec.below
+    assert limit is not None, "a threshold has one of the two"
+    return f"{100.0 * limit:.4g} %" if spec.metric in _SHARES else _amount(spec, limit)
+
+
+def _amount(spec: Threshold, value: float) -> str:
+    return amount(spec.metric.split("_p")[0], value)

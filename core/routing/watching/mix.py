@@ -8,7 +8,7 @@ from core.routing.partition import Partition
 from core.routing.watching.detectors import mix_of_categories, mix_of_numbers
 from core.routing.watching.incidents import About, Finding, Incidents
 from core.routing.watching.plan import MixField
-from core.routing.watching.scale import in_units, scaled
+from core.routing.watching.scale import in_units, number, scaled, share
 from schemas.alert import Level, Severity
 from schemas.request import Request
 
@@ -49,34 +49,37 @@ class Mix:
     ) -> tuple[str, Finding] | None:
         memory = self._state.memory
         if field.number is not None:
-            number = field.number(request.context)
-            if number is None:
+            value = field.number(request.context)
+            if value is None:
                 return None
             live = mix_of_numbers(memory, route, compiled, field.name)
-            cut = live.detector.update(scaled("tokens", max(float(number), 0.0)))
+            cut = live.detector.update(scaled("tokens", max(float(value), 0.0)))
             memory.touch(live)
             if cut is None:
                 return None
             before = in_units("tokens", cut.before_mean)
             after = in_units("tokens", cut.after_mean)
             what = f"mean {field.name} (geometric)"
-            told = f"{before:.4g} over {cut.before_n} requests, then {after:.4g} over {cut.after_n}"
+            told = (
+                f"{number(before)} over {cut.before_n:,} requests, then {number(after)} of the "
+                f"last {cut.after_n:,}"
+            )
             levels = Level(before, cut.before_n), Level(after, cut.after_n)
             return field.name, _finding(route, cut.level, levels, what, told)
         assert field.category is not None, "it is one or the other"
-        value = field.category(request.context, at_ms)
-        if value is None:
+        category = field.category(request.context, at_ms)
+        if category is None:
             return None
         mix = mix_of_categories(memory, route, compiled, field.name)
-        shift = mix.detector.update(value)
+        shift = mix.detector.update(category)
         memory.touch(mix)
         if shift is None:
             return None
         name = "all other values" if shift.category is None else repr(shift.category)
         what = f"share of {name} in {field.name}"
         told = (
-            f"{shift.before:.1%} of {shift.before_n} requests, then {shift.after:.1%} of the last "
-            f"{shift.after_n}"
+            f"{share(shift.before)} of {shift.before_n:,} requests, then {share(shift.after)} of "
+            f"the last {shift.after_n:,}"
         )
         levels = Level(shift.before, shift.before_n), Level(shift.after, shift.after_n)
         return field.name, _finding(route, shift.level, levels, what, told)
@@ -85,7 +88,10 @@ class Mix:
 def _finding(
     route: LiveRoute, level: str, levels: tuple[Level, Level], what: str, told: str
 ) -> Finding:
-    moved = "fell" if levels[1].mean < levels[0].mean else "rose"
-    severity: Severity = "info" if level == "warning" else "warning"
+    fell, suspected = levels[1].mean < levels[0].mean, level == "warning"
+    moved = "fell" if fell else "rose"
+    if suspected:
+        moved = "may have fallen" if fell else "may have risen"
+    severity: Severity = "info" if suspected else "warning"
     message = f"request mix of route {route.name}: the {what} {moved}: {told}"
     return Finding("drift", severity, "adwin", *levels, message)

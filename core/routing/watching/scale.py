@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import exp, log
+from math import exp, floor, log, log10
 from typing import Final, Literal
 
 from schemas.reward import Outcome
@@ -72,6 +72,35 @@ def is_logarithmic(metric: str) -> bool:
 def unit(metric: str) -> str:
     """What to write behind a value; "" for what has no unit."""
     return _UNITS.get(metric, "")
+
+
+def number(value: float) -> str:
+    """A figure for people, of four digits and without exponents: 0.0000123, 0.91, 9120, 60,000."""
+    size = abs(value)
+    if size >= 9_999.5:
+        return f"{value:,.0f}"
+    if 1e-12 < size < 1e-4:
+        return f"{value:.{3 - floor(log10(size))}f}".rstrip("0")
+    return f"{value:.4g}"
+
+
+def amount(metric: str, value: float) -> str:
+    """A value of a metric with its unit."""
+    return number(value) + unit(metric)
+
+
+def share(value: float) -> str:
+    """A share of 0 to 1 in per cent."""
+    per_cent = 100.0 * value
+    return f"{per_cent:.2g} %" if 0.0 < per_cent < 1.0 else f"{per_cent:.1f} %"
+
+
+def span(ms: int) -> str:
+    """A stretch of time in the largest unit that makes it at least 1: 20 s, 10 min, 2 h, 1 d."""
+    for size, name in ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")):
+        if ms >= size:
+            return f"{ms / size:.4g} {name}"
+    return f"{ms} ms"
 
 
 def higher_is_better(metric: str) -> bool:

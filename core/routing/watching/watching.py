@@ -7,8 +7,9 @@ from core.routing.live import LiveArm, LiveRoute, LiveSegment
 from core.routing.memory import Scan
 from core.routing.partition import Partition
 from core.routing.watching.arms import ArmWatch
+from core.routing.watching.budget import BudgetWatch
 from core.routing.watching.feedback import Feedback
-from core.routing.watching.incidents import Incidents
+from core.routing.watching.incidents import Incidents, subject
 from core.routing.watching.limits import Limits
 from core.routing.watching.mix import Mix
 from schemas.request import Request
@@ -23,6 +24,7 @@ class Watching:
         self._state = state
         self.incidents = Incidents(state)
         self._arms = ArmWatch(state, self.incidents)
+        self._budget = BudgetWatch(state, self.incidents)
         self._feedback = Feedback(state, self.incidents)
         self._limits = Limits(state, self.incidents)
         self._mix = Mix(state, self.incidents)
@@ -40,6 +42,10 @@ class Watching:
         ``at_ms`` is the request's own time, ``now_ms`` its record's.
         """
         self._feedback.decided(route, compiled, now_ms)
+        if compiled.pace is not None:
+            self._budget.asked(route, compiled)
+        if compiled.watch.scopes:
+            self._limits.asked(route, compiled, now_ms)
         if compiled.watch.mix:
             self._mix.asked(route, compiled, request, at_ms)
 
@@ -86,9 +92,14 @@ class Watching:
         for about, _ in list(self.incidents.of_route(route.name)):
             if compiled is None or not _speaks_of(compiled, about.kind, about.arm, about.of):
                 message = (
-                    f"{about.kind} of {about.metric} on route {about.route}: no longer watched"
+                    f"{subject(about)}: the policy no longer asks for this; the incident is closed"
                 )
                 self.incidents.resolve(about, message, None, now_ms, action="alert")
+
+    @property
+    def next_due(self) -> int:
+        """The clock that must be reached before anything is due."""
+        return min(self.incidents.next_due, self._limits.next_due)
 
     def any_due(self, clock: int) -> bool:
         """Whether ``expire`` has something to do."""
@@ -109,4 +120,6 @@ def _speaks_of(compiled: CompiledPolicy, kind: str, arm: str, of: str) -> bool:
         return policy.guardrails is not None
     if kind == "join":
         return policy.join is not None
+    if kind == "budget":
+        return policy.budget is not None
     return True

@@ -1,4 +1,4 @@
-// Plotly, loaded when the first chart is drawn, and how all charts look.
+// Plotly, loaded before it is needed or with the first chart, and how all charts look.
 import { h } from "./dom.js";
 import { token } from "./palette.js";
 
@@ -10,11 +10,20 @@ function plotly() {
   loading ??= new Promise((resolve, reject) => {
     const script = h("script", { src: "plotly.min.js" });
     script.addEventListener("load", () => resolve(window.Plotly));
-    script.addEventListener("error", () => reject(new Error("the charts' library did not load")));
+    script.addEventListener("error", () => {
+      loading = null; // the next chart tries again
+      reject(new Error("the charts' library did not load"));
+    });
     document.head.append(script);
   });
   return loading;
 }
+
+/** Have the library at hand before the first chart. */
+export const preload = () => plotly().catch(() => null);
+
+/** Whether the chart was ever drawn. */
+export const isDrawn = (element) => !UNDRAWN.has(element);
 
 /** Text for Plotly, which reads some HTML in labels: names come from strangers. */
 export const plain = (text) =>

@@ -1,6 +1,8 @@
 // All routes of this worker: searched, sorted and cut into pages by the worker itself.
 import { card, empty, fill, h } from "./dom.js";
-import { count, counted, money, percent, rate, unit } from "./format.js";
+import { whenIdle } from "./drawing.js";
+import { preload } from "./charts.js";
+import { count, counted, duration, money, percent, rate, unit } from "./format.js";
 import { incidentList, routeUrl } from "./incidents.js";
 import { table } from "./table.js";
 import { at } from "./times.js";
@@ -14,6 +16,7 @@ const COLUMNS = [
   { title: "Reward", sort: "reward", number: true, cell: ({ line }) => unit(line.reward), hint: "mean, 0 to 1" },
   { title: "Rewarded", number: true, cell: ({ line }) => percent(line.decided ? Math.min(1, line.rewards / line.decided) : null), hint: "share of decisions that have got a reward so far" },
   { title: "Cost", sort: "cost", number: true, cell: ({ line }) => money(line.cost_usd), hint: "USD per request, mean" },
+  { title: "Latency", number: true, cell: ({ line }) => duration(line.p95), hint: "95th percentile, of late; of routes with a history" },
   { title: "Latest", sort: "latest", number: true, cell: ({ line }) => (line.latest ? at(line.latest) : "–"), hint: "last decision or reward" },
   { title: "Alerts", number: true, cell: alertsCell, hint: "open incidents" },
 ];
@@ -112,7 +115,10 @@ export function overviewView(root, params, follow) {
     ),
   );
 
+  let ready = false;
   const render = (data) => {
+    if (data.charts && !ready) whenIdle(preload); // a route is likely looked at next
+    ready = true;
     fill(strip, workerStrip(data.worker), elsewhere(data.worker));
     matches.textContent = asked.q ? `${count(data.matching)} of ${count(data.total)}` : "";
     asked.page = data.page;
@@ -157,7 +163,7 @@ function nothing(data, query) {
   }
   return empty(
     "No routes yet",
-    "A route appears with its first request. Give it a policy before: save one, and publish it:",
+    "A route appears with its first policy or request. Save a policy, and publish it:",
     h("pre", { text: `${FIRST_POLICY}\n\n# then\nthalweg policy publish policy.yaml --brokers ${data.worker.brokers}` }),
   );
 }

@@ -2,6 +2,7 @@
 import { armsOf, begun } from "./arms.js";
 import { discard, place, withoutCharts } from "./charts.js";
 import { card, empty, fill, h } from "./dom.js";
+import { Drawing } from "./drawing.js";
 import { incidentList, routeUrl } from "./incidents.js";
 import { colour } from "./palette.js";
 import { armsTable } from "./route_arms.js";
@@ -15,7 +16,6 @@ export function routeView(root, route, params, follow) {
   const asked = { segment: params.get("segment") ?? "", span: params.get("span") ?? "15m" };
   const hidden = new Set();
   let latest = null;
-  let turn = 0;
   const plots = {
     reward: place(),
     share: place(),
@@ -23,6 +23,7 @@ export function routeView(root, route, params, follow) {
     latency: place(),
     pareto: place(),
   };
+  const drawing = new Drawing(Object.values(plots));
   const named = ["head", "notice", "figures", "legend", "arms", "panels", "incidents", "policy"];
   const parts = Object.fromEntries(named.map((name) => [name, h("div", { class: "stack" })]));
   const charts = h(
@@ -33,7 +34,13 @@ export function routeView(root, route, params, follow) {
     card("Cost", plots.cost, small("mean per request")),
     card("Latency", plots.latency, small("p95, and p50 dotted")),
   );
-  const pareto = card("Reward against cost", plots.pareto, small("ringed and joined: no other arm is better in both"));
+  const title = h("h2", {});
+  const pareto = h(
+    "section",
+    { class: "card" },
+    h("header", {}, title, small("ringed and joined: no other arm is better in both")),
+    plots.pareto,
+  );
   const told = h("div", { class: "stack" }, pareto, parts.incidents);
   const lower = h("div", { class: "two top-aligned" }, told, parts.panels);
   const body = h("div", { class: "stack" }, parts.figures, parts.legend, charts, parts.arms, lower, parts.policy);
@@ -63,7 +70,7 @@ export function routeView(root, route, params, follow) {
     fill(parts.policy, data.policy ? policyCard(data) : []);
     showCharts(data, arms);
   };
-  const showCharts = async (data, arms) => {
+  const showCharts = (data, arms) => {
     const drawn = data.charts && data.history !== null;
     charts.hidden = !drawn;
     pareto.hidden = !drawn;
@@ -71,18 +78,15 @@ export function routeView(root, route, params, follow) {
     else fill(parts.legend, drawn ? legend(arms, hidden, toggle) : []);
     if (!drawn) return;
     const shown = arms.filter((arm) => arm.curve && !hidden.has(arm.id));
-    // One after the other, the topmost first; newer figures take over where these have got to.
-    const mine = ++turn;
-    for (const drawNext of [
-      () => drawReward(plots.reward, data.history, shown),
-      () => drawShares(plots.share, data.history, shown),
-      () => drawCost(plots.cost, data.history, shown),
-      () => drawLatency(plots.latency, data.history, shown),
-      () => drawPareto(plots.pareto, shown),
-    ]) {
-      if (mine !== turn) return;
-      await drawNext();
-    }
+    title.textContent = data.front_by === "quality" ? "Quality against cost" : "Reward against cost";
+    pareto.setAttribute("aria-label", title.textContent);
+    drawing.show([
+      [plots.reward, () => drawReward(plots.reward, data.history, shown)],
+      [plots.share, () => drawShares(plots.share, data.history, shown)],
+      [plots.cost, () => drawCost(plots.cost, data.history, shown)],
+      [plots.latency, () => drawLatency(plots.latency, data.history, shown)],
+      [plots.pareto, () => drawPareto(plots.pareto, shown, data.front_by)],
+    ]);
   };
   const toggle = (id) => {
     if (!hidden.delete(id)) hidden.add(id);
@@ -92,6 +96,7 @@ export function routeView(root, route, params, follow) {
   window.addEventListener("themechange", recolour);
   const leave = () => {
     window.removeEventListener("themechange", recolour);
+    drawing.stop();
     Object.values(plots).forEach(discard);
   };
   return { url: address(), under: "overview", title: route, render, leave };

@@ -121,9 +121,9 @@ export function drawLatency(element, history, arms) {
   });
 }
 
-/** Reward against cost: what no other arm beats in both is ringed and joined. */
-export function drawPareto(element, arms) {
-  const known = arms.filter(({ now }) => now && now.cost_usd !== null && now.reward !== null);
+/** Quality or reward, whichever `by` says, against cost: what no other arm beats is ringed. */
+export function drawPareto(element, arms, by) {
+  const known = arms.filter(({ now }) => now && now.cost_usd !== null && now[by] !== null);
   const front = known
     .filter((arm) => arm.front)
     .sort((one, other) => one.now.cost_usd - other.now.cost_usd);
@@ -131,36 +131,41 @@ export function drawPareto(element, arms) {
     type: "scatter",
     mode: "lines",
     x: front.map(({ now }) => now.cost_usd),
-    y: front.map(({ now }) => now.reward),
+    y: front.map(({ now }) => now[by]),
     line: { color: token("--ink-2"), width: 1.5, dash: "dot" },
     hoverinfo: "skip",
   };
-  const label = `Reward against cost. On the front: ${front.map((arm) => arm.id).join(", ") || "no arm yet"}.`;
-  return draw(element, label, [line, ...known.map(point)], {
+  const label = `${by === "quality" ? "Quality" : "Reward"} against cost. On the front: ${front.map((arm) => arm.id).join(", ") || "no arm yet"}.`;
+  return draw(element, label, [line, ...known.map((arm) => point(arm, by))], {
     x: roomy(
       amountAxis("USD per request (left is better)", known.map(({ now }) => now.cost_usd), DOLLARS),
       known.map(({ now }) => now.cost_usd),
     ),
-    y: valueAxis("mean reward (up is better)", {
+    y: valueAxis(`mean ${by} (up is better)`, {
       tickformat: ".2~f",
-      range: room(known.flatMap(({ now }) => [now.low ?? now.reward, now.high ?? now.reward])),
+      range: room(known.flatMap(({ now }) => ends(now, by))),
     }),
     hovermode: "closest",
   });
 }
 
-function point({ id, index, front, now }) {
+/** The ends of its interval; quality has none. */
+function ends(now, by) {
+  return by === "reward" && now.low !== null ? [now.low, now.high] : [now[by], now[by]];
+}
+
+function point({ id, index, front, now }, by) {
   const verdict = front ? "no other arm is better in both" : "another arm is better";
   return {
     type: "scatter",
     mode: "markers+text",
     x: [now.cost_usd],
-    y: [now.reward],
+    y: [now[by]],
     error_y: {
-      visible: now.low !== null,
+      visible: by === "reward" && now.low !== null,
       symmetric: false,
-      array: [now.high - now.reward],
-      arrayminus: [now.reward - now.low],
+      array: [ends(now, by)[1] - now[by]],
+      arrayminus: [now[by] - ends(now, by)[0]],
       color: faint(index, 0.6),
       thickness: 1.5,
       width: 4,
@@ -175,7 +180,7 @@ function point({ id, index, front, now }) {
       line: { color: token("--ink"), width: front ? 1.5 : 0 },
     },
     cliponaxis: false,
-    hovertemplate: `${plain(id)}<br>reward %{y:.3f}<br>$%{x:.3~g} per request<br>${verdict}<extra></extra>`,
+    hovertemplate: `${plain(id)}<br>${by} %{y:.3f}<br>$%{x:.3~g} per request<br>${verdict}<extra></extra>`,
   };
 }
 

@@ -10,6 +10,7 @@ export function panels(summary, segment) {
   const search = segmentOf(summary, segment)?.search ?? null;
   const found = [
     summary?.trial ? trialCard(summary.trial) : null,
+    summary?.shadow ? shadowCard(summary.shadow) : null,
     summary?.budget ? budgetCard(summary.budget) : null,
     search ? searchCard(search) : null,
   ].filter((one) => one !== null);
@@ -19,13 +20,14 @@ export function panels(summary, segment) {
 function noneCard() {
   const hint = (term, text) => h("p", { class: "muted" }, h("strong", { text: term }), ` ${text}`);
   return card(
-    "Trials, budget, search",
+    "Trials, shadow, budget, search",
     h(
       "div",
       {},
       h("p", { text: "This route's policy has none of them." }),
       hint("experiment:", "compares ways to choose on the same traffic"),
       hint("rollout:", "brings a change in stages, and takes it back when it is worse"),
+      hint("shadow:", "decides without routing, and tells what it would have earned"),
       hint("budget:", "holds the mean cost of a request"),
       hint("search:", "tunes the parameters of a model"),
     ),
@@ -57,13 +59,64 @@ function trialCard(trial) {
       },
     },
     { title: `Mean ${trial.metric}`, number: true, cell: (variant) => (variant.level.n ? level(trial.metric, variant.level.mean) : "–") },
+    { title: "Difference", number: true, cell: (variant) => difference(trial.metric, variant.effect, variant.low, variant.high), hint: "from the control, with its interval" },
     { title: "Outcomes", number: true, cell: (variant) => count(variant.level.n) },
   ];
-  const step = trial.steps ? h("span", { class: "muted small", text: `step ${trial.step + 1} of ${trial.steps}` }) : null;
+  const step = trial.shares.length ? h("span", { class: "muted small", text: `step ${trial.step + 1} of ${trial.steps}` }) : null;
   return card(
     `${title} ${trial.name}`,
-    h("div", {}, h("p", { text: trial.sentence }), table(title, columns, trial.variants)),
+    h("div", {}, h("p", { text: trial.sentence }), trial.shares.length ? staircase(trial) : null, table(title, columns, trial.variants)),
     h("span", { class: "title" }, trialState(trial.status), step),
+  );
+}
+
+/** A difference with its sign, and its interval below. */
+function difference(metric, value, low, high) {
+  if (value === null) return "–";
+  const signed = (amount) => `${amount < 0 ? "−" : "+"}${level(metric, Math.abs(amount))}`;
+  const interval = low === null ? null : h("span", { class: "sub", text: `${signed(low)} to ${signed(high)}` });
+  return h("span", {}, signed(value), interval);
+}
+
+/** The candidate's shares, step by step; the present one is marked. */
+function staircase(trial) {
+  const over = trial.status === "rolled_back";
+  return h(
+    "ol",
+    { class: "steps", "aria-label": "Share of the candidate, by step" },
+    trial.shares.map((share, index) =>
+      h(
+        "li",
+        {
+          class: index < trial.step ? "past" : null,
+          "aria-current": !over && index === trial.step ? "step" : null,
+          text: percent(share),
+        },
+      ),
+    ),
+  );
+}
+
+function shadowCard(shadow) {
+  const columns = [
+    { title: "Metric", name: true, cell: (one) => one.metric },
+    { title: "Routed", number: true, cell: (one) => level(one.metric, one.logged) },
+    { title: "Shadow", number: true, cell: (one) => level(one.metric, one.shadow) },
+    { title: "Difference", number: true, cell: (one) => (one.low === null ? "–" : difference(one.metric, one.shadow - one.logged, one.low, one.high)), hint: "with an interval that may be looked at any time; – while too few outcomes tell" },
+    { title: "Worth", number: true, cell: (one) => count(one.effective), hint: "how many outcomes of its own these are worth" },
+  ];
+  const sentence = `${shadow.sentence[0].toUpperCase()}${shadow.sentence.slice(1)}.`;
+  const seen = `${counted(shadow.scored, "outcome")}, ${percent(shadow.support)} of its choices could have been served; told again at ${count(shadow.next_report)}`;
+  return card(
+    `Shadow ${shadow.name}`,
+    h(
+      "div",
+      {},
+      h("p", { text: sentence }),
+      shadow.metrics.length ? table("Shadow", columns, shadow.metrics) : null,
+      h("p", { class: "muted small spaced", text: seen }),
+    ),
+    state("idle", "routes nothing"),
   );
 }
 
@@ -76,12 +129,16 @@ function budgetCard(budget) {
     ["In all", money(budget.spent_usd), `over ${counted(budget.requests, "request")}`],
     [budget.debt > 0 ? "Owed" : "Saved", count(Math.abs(budget.debt)), "requests' worth"],
     ["Price of money", number(budget.price), "reward per USD"],
+    ...(perRequest ? [] : [["A request's worth", money(budget.worth_usd), "by the present traffic"]]),
   ];
   // What was spent is told per request; only a budget of the same kind can be compared with it.
   const used = perRequest && mean !== null ? mean / budget.usd : null;
   const over = budget.debt > 0;
-  const status = state(over ? "warn" : "good", over ? "overspent" : "within the budget");
-  return card("Budget", h("div", {}, figures(rows, true), used === null ? null : meter(used)), status);
+  const status = budget.held ? state(over ? "warn" : "good", over ? "overspent" : "within the budget") : state("bad", "not held");
+  const advice = budget.held
+    ? null
+    : h("p", { class: "spaced", text: "Even the cheapest arm that may be chosen costs more, or answers cost far more than expected: raise the budget, add a cheaper arm, or loosen min_share and other guardrails." });
+  return card("Budget", h("div", {}, figures(rows, true), used === null ? null : meter(used), advice), status);
 }
 
 function meter(used) {
