@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import gc
 import logging
 import os
 import socket
@@ -172,6 +173,9 @@ def run(settings: Settings, found: Installation) -> NoReturn:
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     from streams.app.worker import WorkerApp
 
+    # Nearly nothing here is in reference cycles, and a full collection looks at each open decision:
+    # with the defaults that often stops the worker for tens of milliseconds.
+    gc.set_threshold(50_000, 20, 1_000)
     # State of another Kafka must not be taken for this one's.
     own = replace(settings, data_dir=settings.data_dir / found.cluster_id)
     own.data_dir.mkdir(exist_ok=True)

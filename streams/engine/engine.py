@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -109,6 +110,8 @@ class Engine:
             self._owners.update(sorted(owners.items()))
             self._written = dict.fromkeys(owners, time.monotonic())
             self._telemetry.claimed(len(owners))
+        gc.collect()
+        gc.freeze()  # what was restored is there to stay, so no later collection need look at it
         if not owners:
             # There is nothing to read, so nothing calls ``accept``.
             self.phase = "ready"
