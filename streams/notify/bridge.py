@@ -18,7 +18,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.structs import TopicPartition
 
 from streams.notify.delivery import Deliverer
-from streams.notify.formats import make_format
+from streams.notify.kinds import make_format
 from streams.notify.letters import Letters
 from streams.notify.receivers import Receiver
 from streams.notify.retry import Health

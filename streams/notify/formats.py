@@ -13,7 +13,6 @@ from urllib.parse import quote
 from schemas.alert import Alert
 from streams.notify.incidents import Incidents
 from streams.notify.lanes import Delivery
-from streams.notify.receivers import Receiver
 
 JSON: Final = {"Content-Type": "application/json"}
 
@@ -82,16 +81,3 @@ class Webhook:
 def page_of(page_url: str, alert: Alert) -> str:
     """The page about the alert's route; "" without a page."""
     return page_url.replace("{route}", quote(alert.route, safe=""))
-
-
-def make_format(receiver: Receiver) -> tuple[Format, Reminder | None]:
-    """The format of a receiver's kind, and what reminds it, where that is needed."""
-    from streams.notify.alertmanager import Alertmanager
-    from streams.notify.slack import Slack
-
-    if receiver.kind == "alertmanager":
-        alertmanager = Alertmanager(receiver.page_url, receiver.resend)
-        return alertmanager, alertmanager
-    if receiver.kind == "slack":
-        return Slack(receiver.page_url), None
-    return Webhook(receiver.signing_key), None

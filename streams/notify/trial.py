@@ -10,8 +10,8 @@ from aiokafka.structs import ConsumerRecord
 
 from schemas.alert import Alert, Level
 from schemas.encode import encode_alert
-from streams.notify.formats import make_format
 from streams.notify.incidents import Incidents
+from streams.notify.kinds import make_format
 from streams.notify.lanes import Delivery
 from streams.notify.receivers import Receiver
 from streams.notify.sending import HttpSender

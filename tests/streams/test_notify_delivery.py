@@ -11,7 +11,8 @@ from aiokafka.structs import TopicPartition
 
 from schemas.alert import Alert
 from streams.notify.delivery import Deliverer
-from streams.notify.formats import Request, make_format
+from streams.notify.formats import Request
+from streams.notify.kinds import make_format
 from streams.notify.receivers import Kind, Receiver
 from streams.notify.retry import Backoff, Health
 from streams.notify.sending import Verdict

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import TypeVar
 
 from core.anomaly.base import AnomalyDetector
 from core.anomaly.registry import decode_anomaly_detector, make_anomaly_detector
@@ -16,6 +18,8 @@ from core.routing.live_detector import LiveDetector, LiveWindow
 from core.routing.memory import Memory
 from core.routing.watching.scale import is_logarithmic
 from schemas.state import anomaly_key, detector_key, mix_key, window_key
+
+M = TypeVar("M", Adwin, MixDetector)
 
 
 def change_detector(
@@ -70,33 +74,26 @@ def mix_of_numbers(
     memory: Memory, route: LiveRoute, compiled: CompiledPolicy, field: str
 ) -> LiveDetector[Adwin]:
     """The change detector of a field of the route's requests that holds numbers."""
-    live = route.mixes.get(field)
-    if live is None:
-        key, spec = mix_key(route.name, field), compiled.policy.drift
-        live = route.mixes[field] = LiveDetector(
-            key,
-            b"",
-            partial(Adwin, spec.delta, spec.warning_delta),
-            partial(Adwin.decode, delta=spec.delta, warning_delta=spec.warning_delta),
-            memory.get,
-        )
-    return live
+    return route.mixes.get(field) or _mix(memory, route, compiled, field, Adwin)
 
 
 def mix_of_categories(
     memory: Memory, route: LiveRoute, compiled: CompiledPolicy, field: str
 ) -> LiveDetector[MixDetector]:
     """The same of a field that holds categories."""
-    live = route.mixes.get(field)
-    if live is None:
-        key, spec = mix_key(route.name, field), compiled.policy.drift
-        live = route.mixes[field] = LiveDetector(
-            key,
-            b"",
-            partial(MixDetector, spec.delta, spec.warning_delta),
-            partial(MixDetector.decode, delta=spec.delta, warning_delta=spec.warning_delta),
-            memory.get,
-        )
+    return route.mixes.get(field) or _mix(memory, route, compiled, field, MixDetector)
+
+
+def _mix(
+    memory: Memory, route: LiveRoute, compiled: CompiledPolicy, field: str, kind: type[M]
+) -> LiveDetector[M]:
+    spec = compiled.policy.drift
+    make: Callable[[], M] = partial(kind, spec.delta, spec.warning_delta)
+    decode: Callable[[bytes], M] = partial(
+        kind.decode, delta=spec.delta, warning_delta=spec.warning_delta
+    )
+    live = LiveDetector(mix_key(route.name, field), b"", make, decode, memory.get)
+    route.mixes[field] = live
     return live
 
 
