@@ -66,7 +66,7 @@ export function bytes(value) {
 }
 
 /** So much a second. */
-export const rate = (value) => (known(value) ? `${value === 0 ? "0" : number(value)}/s` : NONE);
+export const rate = (value) => (known(value) ? `${value < 0.0005 ? "0" : number(value)}/s` : NONE);
 
 const sameDay = (one, other) => one.toDateString() === other.toDateString();
 
