@@ -132,10 +132,10 @@ class Router:
             and self._learning.close_windows(state.reward_clock)
         )
         state.due_ms = min(
-            self._held.next_due,
-            self._deciding.sessions.next_due,
+            self._held.agenda.next_due,
+            self._deciding.sessions.agenda.next_due,
             self.watching.next_due,
-            self._learning.next_due,
+            self._learning.agenda.next_due,
         )
         return done
 
@@ -145,10 +145,10 @@ class Router:
         state = self.state
         clock = max(state.request_clock, state.reward_clock)
         return (
-            self._held.any_due(clock)
-            or self._deciding.sessions.any_due(state.request_clock)
+            self._held.agenda.any_due(clock)
+            or self._deciding.sessions.agenda.any_due(state.request_clock)
             or self.watching.any_due(clock)
-            or self._learning.any_due(state.reward_clock)
+            or self._learning.agenda.any_due(state.reward_clock)
         )
 
     def unpublished(self, emitted: int) -> Part:

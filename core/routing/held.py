@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
+from core.routing.agenda import Agenda
 from core.routing.memory import Scan
 from core.routing.part import InputRecord
-from core.routing.partition import NEVER, Partition
+from core.routing.partition import Partition
 from schemas.state import (
     HELD,
     Held,
@@ -39,7 +39,8 @@ class HeldRewards:
         self._state = state
         self._keys: Counter[bytes] = Counter()
         self._per_route: Counter[str] = Counter()
-        self._due: list[tuple[int, int, bytes]] = []
+        self.agenda: Agenda[tuple[int, bytes]] = Agenda(state)
+        """By the offset of the reward and the key of the decision."""
 
     def __contains__(self, key: bytes) -> bool:
         return key in self._keys
@@ -53,8 +54,7 @@ class HeldRewards:
     def _count(self, key: bytes, held: Held) -> None:
         self._keys[key] += 1
         self._per_route[split_key(key)[0]] += 1
-        heappush(self._due, (held.deadline, held.offset, key))
-        self._state.look_at(held.deadline)
+        self.agenda.add(held.deadline, (held.offset, key))
 
     def hold(self, key: bytes, record: InputRecord, deadline: int, most: int) -> bool:
         """Keep a reward until ``deadline``; False if its route or request holds too many."""
@@ -73,34 +73,24 @@ class HeldRewards:
         self._put(key, [])
         return [self._as_record(key, held) for held in rewards]
 
-    @property
-    def next_due(self) -> int:
-        """The clock that must be passed before anything is due."""
-        return self._due[0][0] if self._due else NEVER
-
-    def any_due(self, clock: int) -> bool:
-        """Whether ``expire`` has something to do."""
-        return bool(self._due) and self._due[0][0] < clock
-
     def expire(self, clock: int) -> bool:
         """Refuse what ``clock`` has passed; False if the part was full before that was done.
 
         A request is logged before its reward, so once a clock is past the reward's time and the
         allowance for the brokers' clocks, the request cannot come any more.
         """
-        while self.any_due(clock):
-            if self._state.full:
-                return False
-            deadline, _, key = heappop(self._due)
-            rewards = self._stored(key)
-            gone = [held for held in rewards if held.deadline == deadline]
-            if not gone:
-                continue
-            self._uncount(key, len(gone))
-            self._put(key, [held for held in rewards if held.deadline != deadline])
-            for held in gone:
-                self.refuse_unknown(self._as_record(key, held))
-        return True
+        return self.agenda.run(clock, self._give_up)
+
+    def _give_up(self, deadline: int, what: tuple[int, bytes], _: int) -> None:
+        _offset, key = what
+        rewards = self._stored(key)
+        gone = [held for held in rewards if held.deadline == deadline]
+        if not gone:
+            return
+        self._uncount(key, len(gone))
+        self._put(key, [held for held in rewards if held.deadline != deadline])
+        for held in gone:
+            self.refuse_unknown(self._as_record(key, held))
 
     def refuse_unknown(self, record: InputRecord) -> None:
         """Say that a reward names no decision that is still remembered."""

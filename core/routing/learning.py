@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from heapq import heappop, heappush
 from typing import Final
 
 import msgspec
 
+from core.routing.agenda import Agenda
 from core.routing.compiled import CompiledPolicy
 from core.routing.held import TOPIC, HeldRewards
 from core.routing.live import LiveRoute
 from core.routing.memory import NO_CONTEXT
 from core.routing.part import InputRecord
-from core.routing.partition import NEVER, Partition, wrong_key
+from core.routing.partition import Partition, wrong_key
 from core.routing.results import count_outcome
 from core.routing.shadow import score_shadow
 from core.routing.spending import settle
@@ -42,13 +42,13 @@ class Learning:
         self._state = state
         self._held = held
         self._watching = watching
-        self._pending: list[tuple[int, bytes]] = []
+        self.agenda: Agenda[bytes] = Agenda(state)
+        """When the windows of decisions close that have only got parts of their reward."""
 
     def expect(self, key: bytes, decision: DecisionRecord) -> None:
         """Note a stored decision, if it has got only parts of its reward."""
         if decision.parts is not None and not decision.joined:
-            heappush(self._pending, (decision.deadline, key))
-            self._state.look_at(decision.deadline)
+            self.agenda.add(decision.deadline, key)
 
     def apply(self, record: InputRecord) -> None:
         """Take one record."""
@@ -161,39 +161,28 @@ class Learning:
         else:
             self._count(route, key, decision, outcome, served, record)
 
-    @property
-    def next_due(self) -> int:
-        """The clock that must be passed before anything is due."""
-        return self._pending[0][0] if self._pending else NEVER
-
-    def any_due(self, clock: int) -> bool:
-        """Whether ``close_windows`` has something to do."""
-        return bool(self._pending) and self._pending[0][0] < clock
-
     def close_windows(self, clock: int) -> bool:
         """Count what parts there are where the window has closed without a final one.
 
         Returns False if the part was full before that was done.
         """
-        state, memory = self._state, self._state.memory
-        while self.any_due(clock):
-            if state.full:
-                return False
-            deadline, key = heappop(self._pending)
-            stored = memory.get(key)
-            decision = None if stored is None else decode_decision(stored)
-            route = memory.route(split_key(key)[0])
-            if (
-                route is not None
-                and decision is not None
-                and decision.parts is not None
-                and decision.deadline == deadline
-                and not decision.joined
-                and route.record.decided < decision.last_serial
-            ):
-                memory.touch(route)
-                self._count(route, key, decision, decision.parts, decision.served, None)
-        return True
+        return self.agenda.run(clock, self._close_window)
+
+    def _close_window(self, deadline: int, key: bytes, _: int) -> None:
+        memory = self._state.memory
+        stored = memory.get(key)
+        decision = None if stored is None else decode_decision(stored)
+        route = memory.route(split_key(key)[0])
+        if (
+            route is not None
+            and decision is not None
+            and decision.parts is not None
+            and decision.deadline == deadline
+            and not decision.joined
+            and route.record.decided < decision.last_serial
+        ):
+            memory.touch(route)
+            self._count(route, key, decision, decision.parts, decision.served, None)
 
     def _count(
         self,

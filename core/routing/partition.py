@@ -15,7 +15,6 @@ from schemas.state import DecisionRecord, Output, Stamp
 
 GRACE_MS: Final = 60_000
 """How long after its window a decision is remembered, so that a late reward is called late."""
-NEVER: Final = 1 << 62
 _SHOWN: Final = 65_536
 
 

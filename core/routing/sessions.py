@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from heapq import heappop, heappush
 
+from core.routing.agenda import Agenda
 from core.routing.memory import Scan
-from core.routing.partition import NEVER, Partition
+from core.routing.partition import Partition
 from schemas.state import SESSION, Session, decode_session, encode_state, split_key
 
 
@@ -16,13 +16,13 @@ class Sessions:
     def __init__(self, state: Partition) -> None:
         self._state = state
         self._per_route: Counter[str] = Counter()
-        self._due: list[tuple[int, bytes]] = []
+        self.agenda: Agenda[bytes] = Agenda(state)
 
     def restore(self, scan: Scan) -> None:
         """Rebuild the index from the stored sessions."""
         for key, value in scan(SESSION):
             self._per_route[split_key(key)[0]] += 1
-            self._await(decode_session(value).deadline, key)
+            self.agenda.add(decode_session(value).deadline, key)
 
     def find(self, key: bytes, now_ms: int) -> Session | None:
         """A session that has not gone quiet yet."""
@@ -38,39 +38,24 @@ class Sessions:
             if self._per_route[route] >= most:
                 return
             self._per_route[route] += 1
-            self._await(session.deadline, key)
+            self.agenda.add(session.deadline, key)
         self._state.memory.put(key, encode_state(session))
-
-    def _await(self, deadline: int, key: bytes) -> None:
-        heappush(self._due, (deadline, key))
-        self._state.look_at(deadline)
-
-    @property
-    def next_due(self) -> int:
-        """The clock that must be passed before anything is due."""
-        return self._due[0][0] if self._due else NEVER
-
-    def any_due(self, clock: int) -> bool:
-        """Whether ``expire`` has something to do."""
-        return bool(self._due) and self._due[0][0] < clock
 
     def expire(self, clock: int) -> bool:
         """Forget the sessions whose time ``clock`` has passed.
 
         Returns False if the part was full before that was done.
         """
+        return self.agenda.run(clock, self._forget)
+
+    def _forget(self, _: int, key: bytes, clock: int) -> None:
         memory = self._state.memory
-        while self.any_due(clock):
-            if self._state.full:
-                return False
-            _, key = heappop(self._due)
-            stored = memory.get(key)
-            if stored is None:
-                continue
-            deadline = decode_session(stored).deadline
-            if deadline >= clock:
-                self._await(deadline, key)
-                continue
-            memory.put(key, None)
-            self._per_route[split_key(key)[0]] -= 1
-        return True
+        stored = memory.get(key)
+        if stored is None:
+            return
+        deadline = decode_session(stored).deadline
+        if deadline >= clock:
+            self.agenda.add(deadline, key)
+            return
+        memory.put(key, None)
+        self._per_route[split_key(key)[0]] -= 1

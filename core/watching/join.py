@@ -50,11 +50,12 @@ class JoinPanes:
         self._usual_decided = 0.0
         self._usual_joined = 0.0
 
-    def decided(self, at_ms: int, *, learn: bool) -> bool:
-        """Count a decision; True if panes have ended, so that ``judged`` may have changed.
+    def ends(self, at_ms: int) -> bool:
+        """Whether a decision at that time ends panes, so that ``judged`` may change."""
+        return at_ms // self._pane_ms > self._now
 
-        ``learn``: the panes that leave the window count for what is usual.
-        """
+    def decided(self, at_ms: int, *, learn: bool) -> None:
+        """Count a decision; ``learn``: the panes that then leave count for what is usual."""
         pane = at_ms // self._pane_ms
         moved = pane - self._now
         if moved > 0:
@@ -64,7 +65,6 @@ class JoinPanes:
             moved = 0
         if moved > -_KEPT:
             self._decided[moved - 1] += 1
-        return pane == self._now and self._decided[-1] == 1
 
     def _move(self, by: int, *, learn: bool) -> None:
         gone = min(by, _KEPT)

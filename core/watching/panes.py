@@ -92,8 +92,6 @@ class Panes:
         index = time_ms // self.pane_ms
         pane = self._panes.get(index)
         if pane is None:
-            if not self._panes:
-                self.judged = max(self.judged, now_ms // self.pane_ms)
             pane = Pane(index)
             if index >= now_ms // self.pane_ms - _KEPT:
                 self._panes[index] = pane

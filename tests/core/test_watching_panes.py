@@ -135,7 +135,8 @@ def join_stream(rates: list[float], seed: int, per_pane: int = 50) -> list[tuple
     for number, rate in enumerate(rates):
         for one in range(per_pane):
             at = T0 + number * PANE_MS + one
-            ended = panes.decided(at, learn=True)
+            ended = panes.ends(at)
+            panes.decided(at, learn=True)
             if ended and (judged := panes.judged(0.5, 100)) is not None:
                 found.append((number, judged.fallen))
             if rng.random() < rate:

@@ -23,10 +23,12 @@ class Feedback:
         panes, spec = route.join_panes(compiled), compiled.policy.join
         if panes is None or spec is None:
             return
+        if not panes.ends(at_ms):
+            panes.decided(at_ms, learn=True)
+            return
         about = About(route.name, "join", "", "", "join_rate")
         is_open = self._incidents.is_open(about)
-        if not panes.decided(at_ms, learn=not is_open):
-            return
+        panes.decided(at_ms, learn=not is_open)
         found = panes.judged(spec.fall, spec.min_samples)
         if found is None:
             return

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from hashlib import blake2b
-from heapq import heappop, heappush
 from typing import Final, NamedTuple, cast
 
 import msgspec
 
+from core.routing.agenda import Agenda
 from core.routing.memory import Scan
-from core.routing.partition import NEVER, Partition
+from core.routing.partition import Partition
 from core.routing.watching.scale import span
 from schemas.alert import Action, Alert, AlertType, Event, Level, Metric, Severity
 from schemas.encode import encode_alert
@@ -66,7 +66,7 @@ class Incidents:
     def __init__(self, state: Partition) -> None:
         self._state = state
         self._open: dict[bytes, IncidentRecord] = {}
-        self._due: list[tuple[int, bytes]] = []
+        self.agenda: Agenda[bytes] = Agenda(state)
 
     def restore(self, scan: Scan) -> None:
         """Take up the stored ones."""
@@ -140,34 +140,23 @@ class Incidents:
         record = msgspec.structs.replace(record, after=after)
         self._tell(about, key, record, "resolved", message, action, now_ms)
 
-    @property
-    def next_due(self) -> int:
-        """The clock that must be passed before anything is due."""
-        return self._due[0][0] if self._due else NEVER
-
-    def any_due(self, clock: int) -> bool:
-        """Whether ``expire`` has something to do."""
-        return bool(self._due) and self._due[0][0] < clock
-
     def expire(self, clock: int) -> bool:
         """End the incidents of which nothing more was detected.
 
         Returns False if the part was full before that was done.
         """
-        while self.any_due(clock):
-            if self._state.full:
-                return False
-            _, key = heappop(self._due)
-            record = self._open.get(key)
-            if record is None or not record.until:
-                continue
-            if record.until >= clock:
-                self._await(key, record)
-                continue
-            about = _about(key)
-            message = f"{subject(about)}: {self._quiet(about, record)}"
-            self.resolve(about, message, record.after, clock, action="alert")
-        return True
+        return self.agenda.run(clock, self._end)
+
+    def _end(self, _: int, key: bytes, clock: int) -> None:
+        record = self._open.get(key)
+        if record is None or not record.until:
+            return
+        if record.until >= clock:
+            self._await(key, record)
+            return
+        about = _about(key)
+        message = f"{subject(about)}: {self._quiet(about, record)}"
+        self.resolve(about, message, record.after, clock, action="alert")
 
     def _quiet(self, about: About, record: IncidentRecord) -> str:
         """That nothing more has come, for the cooldown of the policy in force."""
@@ -186,8 +175,7 @@ class Incidents:
 
     def _await(self, key: bytes, record: IncidentRecord) -> None:
         if record.until:
-            heappush(self._due, (record.until, key))
-            self._state.look_at(record.until)
+            self.agenda.add(record.until, key)
 
     def _keep(self, key: bytes, record: IncidentRecord) -> None:
         self._open[key] = record

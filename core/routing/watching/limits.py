@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heappop, heappush
 from typing import Final
 
+from core.routing.agenda import Agenda
 from core.routing.compiled import CompiledPolicy
 from core.routing.live import LiveRoute, LiveSegment
 from core.routing.live_detector import LiveWindow
 from core.routing.memory import Scan
-from core.routing.partition import NEVER, Partition
+from core.routing.partition import Partition
 from core.routing.watching.detectors import window_of
 from core.routing.watching.incidents import About, Finding, Incidents
 from core.routing.watching.plan import Limit
@@ -30,14 +30,14 @@ class Limits:
     def __init__(self, state: Partition, incidents: Incidents) -> None:
         self._state = state
         self._incidents = incidents
-        self._due: list[tuple[int, bytes]] = []
+        self.agenda: Agenda[bytes] = Agenda(state)
 
     def restore(self, scan: Scan) -> None:
         """Rebuild the index of when windows are due."""
         for key, value in scan(WINDOW):
             panes = Panes.decode(value, split_window_key(key)[2])
             if not panes.empty:
-                self._await(panes.due_ms, key)
+                self.agenda.add(panes.due_ms, key)
 
     def asked(self, route: LiveRoute, compiled: CompiledPolicy, at_ms: int) -> None:
         """Count a request that will be decided; opens its pane by the clock of this moment."""
@@ -90,42 +90,31 @@ class Limits:
             if scope not in kept:
                 self._state.memory.put(window_key(route.name, *scope), None)
 
-    def _await(self, due_ms: int, key: bytes) -> None:
-        heappush(self._due, (due_ms, key))
-        self._state.look_at(due_ms)
-
-    @property
-    def next_due(self) -> int:
-        """The clock that must be reached before anything is due."""
-        return self._due[0][0] if self._due else NEVER
-
     def any_due(self, clock: int) -> bool:
-        """Whether ``judge`` has something to do."""
-        return bool(self._due) and self._due[0][0] <= clock
+        """Whether ``judge`` has something to do: a pane that ends at the clock has ended."""
+        return self.agenda.any_due(clock + 1)
 
     def judge(self, clock: int) -> bool:
         """Judge the windows whose panes have ended; False if the part was full before that."""
+        return self.agenda.run(clock + 1, self._close)
+
+    def _close(self, due: int, key: bytes, _: int) -> None:
         memory = self._state.memory
-        while self.any_due(clock):
-            if self._state.full:
-                return False
-            due, key = heappop(self._due)
-            name, arm, window_ms = split_window_key(key)
-            route = memory.route(name)
-            compiled = None if route is None else memory.current(route)
-            if route is None or compiled is None or (arm, window_ms) not in compiled.watch.scopes:
-                continue
-            live = window_of(memory, route, (arm, window_ms))
-            if live.panes.empty or live.panes.due_ms != due:
-                continue
-            live.panes.close(clock)
-            memory.touch(live)
-            for limit in compiled.watch.limits:
-                if limit.scope == (arm, window_ms):
-                    self._judge(route, limit, live, window_ms)
-            if not live.panes.empty:
-                self._await(live.panes.due_ms, key)
-        return True
+        name, arm, window_ms = split_window_key(key)
+        route = memory.route(name)
+        compiled = None if route is None else memory.current(route)
+        if route is None or compiled is None or (arm, window_ms) not in compiled.watch.scopes:
+            return
+        live = window_of(memory, route, (arm, window_ms))
+        if live.panes.empty or live.panes.due_ms != due:
+            return
+        live.panes.close(self._now)
+        memory.touch(live)
+        for limit in compiled.watch.limits:
+            if limit.scope == (arm, window_ms):
+                self._judge(route, limit, live, window_ms)
+        if not live.panes.empty:
+            self.agenda.add(live.panes.due_ms, key)
 
     @property
     def _now(self) -> int:
@@ -136,7 +125,7 @@ class Limits:
         live = window_of(self._state.memory, route, scope)
         if live.panes.empty:
             live.panes.close(self._now)
-            self._await(live.panes.due_ms, live.key)
+            self.agenda.add(live.panes.due_ms, live.key)
         self._state.memory.touch(live)
         return live
 

@@ -99,11 +99,11 @@ class Watching:
     @property
     def next_due(self) -> int:
         """The clock that must be reached before anything is due."""
-        return min(self.incidents.next_due, self._limits.next_due)
+        return min(self.incidents.agenda.next_due, self._limits.agenda.next_due)
 
     def any_due(self, clock: int) -> bool:
         """Whether ``expire`` has something to do."""
-        return self.incidents.any_due(clock) or self._limits.any_due(clock)
+        return self.incidents.agenda.any_due(clock) or self._limits.any_due(clock)
 
     def expire(self, clock: int) -> bool:
         """End incidents and judge windows; False if the part was full before all was done."""
