@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from msgspec.structs import replace
+
 from core.routing.agenda import Agenda
 from core.routing.memory import Scan
 from core.routing.partition import Partition
@@ -31,14 +33,22 @@ class Sessions:
         return session if session is not None and now_ms <= session.deadline else None
 
     def keep(self, key: bytes, session: Session, most: int) -> None:
-        """Remember a session, unless its route has ``most`` others."""
-        known = self._state.memory.get(key) is not None
-        route = split_key(key)[0]
-        if not known:
+        """Remember a session, unless its route has ``most`` others.
+
+        One that is remembered never ends earlier for a request with an older timestamp: else it
+        would be forgotten at another moment after a restart, when the agenda is made of what is
+        stored.
+        """
+        stored = self._state.memory.get(key)
+        if stored is None:
+            route = split_key(key)[0]
             if self._per_route[route] >= most:
                 return
             self._per_route[route] += 1
             self.agenda.add(session.deadline, key)
+        else:
+            latest = max(session.deadline, decode_session(stored).deadline)
+            session = replace(session, deadline=latest)
         self._state.memory.put(key, encode_state(session))
 
     def expire(self, clock: int) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from core import budget
@@ -350,6 +350,7 @@ def _bag(driver: Driver) -> Counter[bytes]:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 10**9), cycles=st.integers(1, 25))
+@example(seed=6_662, cycles=23)
 def test_the_cut_changes_nothing(seed: int, cycles: int) -> None:
     events = _events(seed, cycles)
     single = _run(events, "one by one", seed)

@@ -120,6 +120,23 @@ def test_a_restarted_arm_keeps_no_session() -> None:
     assert ask(driver, "again", "s")["propensity"] == 1.0
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_request_with_an_older_timestamp_does_not_shorten_a_session(restarts: bool) -> None:
+    driver = sticky()
+    ask(driver, "q0", "s")
+    driver.now -= 3_000  # the brokers' or the producers' clocks differ
+    ask(driver, "q1", "s")
+    if restarts:
+        driver.restart()
+    driver.now += 3_000 + 9_000
+    ask(driver, "q2", None)
+    assert session_key(R, "s") in driver.items
+    driver.now += 2_000
+    ask(driver, "q3", None)
+    ask(driver, "q4", None)
+    assert session_key(R, "s") not in driver.items
+
+
 def test_only_so_many_sessions_are_remembered() -> None:
     driver = sticky(sticky={**STICKY, "max_sessions": 3})
     for number in range(10):
